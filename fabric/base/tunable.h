@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Tunables: every timeout and limit, in one table, by name, with unit, default and bounds. A router has
+ * a set of values of its own (struct tunables), copied from the fabric's and changed by its configuration.
+ */
+#ifndef FABRIC_BASE_TUNABLE_H
+#define FABRIC_BASE_TUNABLE_H
+
+#include <stdint.h>
+
+/*       id                          name                        unit      default       min           max   text */
+#define TUNABLES(X) \
+	X(IP_DEFAULT_TTL, "ip_default_ttl", "hops", 64, 1, 255, "TTL of packets that a router makes") \
+	X(ICMP_RATELIMIT, "icmp_ratelimit", "ms", 1000, 0, 3600000, \
+			"shortest time between two ICMP errors to one destination; 0: no limit") \
+	X(ICMP_MSGS_PER_SEC, "icmp_msgs_per_sec", "packets/s", 1000, 0, 1000000, \
+			"ICMP errors of one router a second; 0: none") \
+	X(ICMP_MSGS_BURST, "icmp_msgs_burst", "packets", 50, 0, 1000000, \
+			"ICMP errors of one router in one burst") \
+	X(ICMP_ECHO_IGNORE_ALL, "icmp_echo_ignore_all", "0/1", 0, 0, 1, "answer no ping") \
+	X(ICMP_ECHO_TTL, "icmp_echo_ttl", "hops", 255, 1, 255, \
+			"TTL of echo replies: 255 as in the source document; Linux today: 64") \
+	X(IPFRAG_TIME, "ipfrag_time", "ms", 30000, 100, 3600000, "how long a datagram may stay incomplete") \
+	X(IPFRAG_HIGH_THRESH, "ipfrag_high_thresh", "bytes", 4 << 20, 65536, 1 << 30, \
+			"memory for incomplete datagrams of one router") \
+	X(IPFRAG_MAX_DIST, "ipfrag_max_dist", "packets", 64, 0, 65535, \
+			"other datagrams of one source in between, before an incomplete one is dropped; 0: any") \
+	X(ARP_RETRANS_TIME, "arp_retrans_time", "ms", 1000, 10, 60000, "time between two ARP requests") \
+	X(ARP_MCAST_SOLICIT, "arp_mcast_solicit", "requests", 3, 1, 20, "broadcast ARP requests before giving up") \
+	X(ARP_UCAST_SOLICIT, "arp_ucast_solicit", "requests", 3, 0, 20, "unicast ARP probes of a stale neighbour") \
+	X(ARP_DELAY_PROBE_TIME, "arp_delay_probe_time", "ms", 5000, 10, 60000, "stale and in use: time before the first probe") \
+	X(ARP_REACHABLE_TIME, "arp_reachable_time", "ms", 30000, 100, 86400000, "how long a confirmation holds") \
+	X(ARP_GC_STALE_TIME, "arp_gc_stale_time", "ms", 60000, 1000, 86400000, "unused neighbours are forgotten after") \
+	X(ARP_QUEUE, "arp_queue", "packets", 101, 1, 4096, "packets waiting for one neighbour; the oldest leaves first") \
+	X(ARP_TABLE, "arp_table", "entries", 1024, 1, 1000000, "neighbours of one interface") \
+	X(MAC_TABLE, "mac_table", "entries", 4096, 16, 1000000, "learned MAC addresses of one LAN") \
+	X(MAC_AGEING_TIME, "mac_ageing_time", "ms", 300000, 1000, 86400000, "a silent MAC address is forgotten after") \
+	X(IDLE_POLL_TIME, "idle_poll_time", "us", 50, 0, 1000000, "how long a worker polls after its last packet") \
+	X(SLOW_QUEUE, "slow_queue", "packets", 4096, 64, 65536, \
+			"packets that a worker itself makes and has not handled yet") \
+	X(IUCV_RETRY_TIME, "iucv_retry_time", "ms", 30000, 100, 600000, "unanswered connect of a link is tried again after")
+
+#define TUNABLE_ID(id, ...) TUNE_##id,
+enum tunable_id { TUNABLES(TUNABLE_ID) TUNABLE_COUNT };
+#undef TUNABLE_ID
+
+struct tunable {
+	const char *name, *unit;
+	int64_t fallback, min, max;
+	const char *text;
+};
+
+struct tunables {
+	int64_t value[TUNABLE_COUNT];
+};
+
+/* Row of a tunable, by number or by name; NULL: no such name. */
+const struct tunable *tunable_row(enum tunable_id id);
+const struct tunable *tunable_find(const char *name, enum tunable_id *id);
+void tunables_init(struct tunables *t);
+
+static inline int64_t
+tune(const struct tunables *t, enum tunable_id id)
+{
+	return t->value[id];
+}
+
+/* A tunable whose unit is ms, in nanoseconds. */
+static inline uint64_t
+tune_ns(const struct tunables *t, enum tunable_id id)
+{
+	return (uint64_t)t->value[id] * 1000000u;
+}
+
+#endif

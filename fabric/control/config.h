@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The configuration of a fabric as data: what a file says, checked and completed.
+ *
+ * Life: config_read() makes it from text and reports every error it finds with its place;
+ * config_free() ends it. Nothing here is changed after config_read(), so any number of threads may
+ * read it. config_print() writes text that config_read() takes back to an equal configuration.
+ *
+ * Names of nodes are user ids: 1 to 8 characters, compared without regard to case (IUCV-20), kept as
+ * written. Routers and guests share one name space.
+ */
+#ifndef FABRIC_CONTROL_CONFIG_H
+#define FABRIC_CONTROL_CONFIG_H
+
+#include "fabric/base/addr.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum {
+	NODE_NAME = 9,    /* 1..8 characters of a user id, and the NUL */
+	IFACE_NAME = 16,  /* 1..15 characters, as in Linux, and the NUL */
+	OBJECT_NAME = 16, /* LANs, adapters, the fabric itself */
+};
+
+struct cfg_mark {
+	uint32_t line, column; /* from 1; 0: not from a file */
+};
+
+enum cfg_iface_kind {
+	CFG_IUCV,  /* point to point, `far` is the other end */
+	CFG_CTC,   /* the same, of the other kind */
+	CFG_OSA,   /* `target` names an adapter */
+	CFG_LAN,   /* `target` names a LAN */
+	CFG_DUMMY, /* holds VIPAs, is always up */
+};
+
+struct cfg_node;
+
+struct cfg_iface {
+	struct cfg_mark at;
+	char name[IFACE_NAME];
+	enum cfg_iface_kind kind;
+	char target[OBJECT_NAME]; /* CFG_OSA, CFG_LAN: its name; CFG_IUCV, CFG_CTC: the node of the far end */
+	char far_name[IFACE_NAME]; /* CFG_IUCV, CFG_CTC: interface there if the file names one, else "" */
+	struct ip_prefix *addresses; /* of either family; on a link usually /32 */
+	size_t n_addresses;
+	struct ip_addr peer; /* of a link: address of the far end; AF_UNSPEC when not said */
+	uint32_t mtu;        /* bytes; the default of the kind is filled in */
+	struct mac_addr mac; /* CFG_OSA, CFG_LAN: derived from node and name when the file says none */
+	bool mac_given;
+	bool up;              /* default true */
+	uint8_t rp_filter;    /* 0 off, 1 strict, 2 loose, as in Linux; default 0 */
+	bool log_martians;    /* default false */
+	bool proxy_arp;       /* default false */
+	char sourcevipa[IFACE_NAME]; /* dummy interface whose address outgoing packets take, or "" */
+
+	/* completed by the check */
+	struct cfg_node *node; /* owner */
+	struct cfg_iface *far; /* CFG_IUCV, CFG_CTC: the other end */
+};
+
+enum cfg_route_type { CFG_ROUTE_UNICAST, CFG_ROUTE_DISCARD, CFG_ROUTE_UNREACHABLE, CFG_ROUTE_PROHIBIT };
+
+struct cfg_nexthop {
+	struct cfg_mark at;
+	struct ip_addr via;   /* AF_UNSPEC: on link */
+	char dev[IFACE_NAME]; /* filled in by the check when the file leaves it out */
+	uint16_t weight;      /* 1..256 */
+};
+
+struct cfg_route {
+	struct cfg_mark at;
+	struct ip_prefix to; /* 0.0.0.0/0 for "default"; host bits are clear */
+	enum cfg_route_type type;
+	struct cfg_nexthop *hops; /* one or more for CFG_ROUTE_UNICAST, else none */
+	size_t n_hops;
+	uint32_t metric;    /* smaller is better; default 0 */
+	uint32_t table;     /* default 254, main */
+	uint32_t mtu;       /* 0: that of the interface */
+	struct ip_addr src; /* preferred source, or AF_UNSPEC */
+};
+
+/* A policy rule: which table a packet is looked up in. Lower priority first; 0 local, 32766 main. */
+struct cfg_rule {
+	struct cfg_mark at;
+	uint32_t priority;
+	struct ip_prefix from, to; /* AF_UNSPEC: any */
+	char iif[IFACE_NAME];      /* "" any */
+	uint32_t mark, mask;       /* mask 0: any */
+	uint8_t tos;               /* 0: any */
+	uint32_t table;
+};
+
+enum cfg_node_kind { CFG_ROUTER, CFG_GUEST_NETNS, CFG_GUEST_SIMULATED };
+
+struct cfg_tunable {
+	struct cfg_mark at;
+	char *name; /* known to the tunables table (fabric/base/tunable.h) */
+	int64_t value;
+};
+
+struct cfg_node {
+	struct cfg_mark at;
+	char name[NODE_NAME];
+	enum cfg_node_kind kind;
+	bool forward; /* routers, and guests that are routers themselves; default false */
+	bool control; /* routers: has a control namespace; default false */
+	struct cfg_iface *ifaces;
+	size_t n_ifaces;
+	struct cfg_route *routes; /* as in the file; a guest with one link and none gets its default route */
+	size_t n_routes;
+	struct cfg_rule *rules; /* policy rules of a router */
+	size_t n_rules;
+	struct cfg_tunable *tunables; /* of a router, above those of the fabric */
+	size_t n_tunables;
+	char **run; /* programs of a namespace guest, each a line for /bin/sh -c */
+	size_t n_run;
+};
+
+struct cfg_lan {
+	struct cfg_mark at;
+	char name[OBJECT_NAME];
+	uint32_t mtu; /* bytes; default 1500 */
+};
+
+enum cfg_osa_side { CFG_OSA_NETWORK, CFG_OSA_DEVICE, CFG_OSA_DEVARGS };
+
+struct cfg_osa {
+	struct cfg_mark at;
+	char name[OBJECT_NAME];
+	enum cfg_osa_side side;
+	char *network; /* name of a LAN, of a network device of the host, or DPDK devargs */
+};
+
+struct config {
+	char *origin; /* file name for messages */
+	char fabric[OBJECT_NAME];
+	struct cfg_node *nodes; /* routers first, then guests, each in the order of the file */
+	size_t n_nodes, n_routers;
+	struct cfg_lan *lans;
+	size_t n_lans;
+	struct cfg_osa *osas;
+	size_t n_osas;
+	struct cfg_tunable *tunables;
+	size_t n_tunables;
+};
+
+/* Errors found, in the order of the file: "FILE:LINE:COLUMN: what, what was expected". */
+struct cfg_errors {
+	char **text;
+	size_t n;     /* at most CFG_ERRORS_MAX are kept */
+	size_t total; /* found */
+};
+
+enum { CFG_ERRORS_MAX = 50 };
+
+/*
+ * Reads and checks `len` bytes of YAML. `origin` is the name for messages.
+ * => 0 and *out (to config_free()); -EINVAL with errs filled; -ENOMEM.
+ * `errs` is initialised here and always to be given to cfg_errors_free().
+ */
+int config_read(const char *text, size_t len, const char *origin, struct config **out,
+		struct cfg_errors *errs);
+/* The same from a file. => also the -errno of opening or reading it, then errs holds one line. */
+int config_load(const char *path, struct config **out, struct cfg_errors *errs);
+void config_free(struct config *c);
+void cfg_errors_free(struct cfg_errors *errs);
+
+/* Writes canonical YAML. => 0 or -EIO. */
+int config_print(const struct config *c, FILE *to);
+/* The same as a string to free(), or NULL with errno. */
+char *config_text(const struct config *c);
+
+struct cfg_node *config_node(const struct config *c, const char *name); /* any case; NULL: none */
+struct cfg_iface *config_iface(const struct cfg_node *n, const char *name);
+struct cfg_lan *config_lan(const struct config *c, const char *name);
+struct cfg_osa *config_osa(const struct config *c, const char *name);
+
+/*
+ * True when the engine would build the same node from both: every field but marks, programs and the
+ * identity of pointers; the far end of a link counts by its names.
+ */
+bool config_node_equal(const struct cfg_node *a, const struct cfg_node *b);
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What our processes say to each other. Every message is one JSON object (wire.h).
+ *
+ * A fabric that runs has a run directory, RUN/NAME, where RUN is /run/rookery for root and
+ * $XDG_RUNTIME_DIR/rookery or /tmp/rookery-UID for others (run_directory()), mode 0700. In it:
+ *   keeper.sock  the keeper, for life-cycle commands        keeper.pid  its process id
+ *   engine.sock  the engine, for looking and for packets    log         log of both
+ * The keeper makes both sockets before it enters namespaces of its own, and removes the directory at the end.
+ *
+ * A request has "op"; its answer has "ok". If "ok" is false there is "error", one clear sentence. Names of nodes
+ * are given back as the configuration writes them. Times are in seconds unless a name says otherwise,
+ * addresses are text, counters are integers.
+ *
+ * TO THE KEEPER (keeper.sock)
+ *   {"op":"status"}          => {"ok","fabric","serial","pid","engine_pid","uptime","unprivileged":bool,"ready":bool,
+ *                               "guests":[{"name","kind":"namespace"|"simulated"|"control","pid","programs":[{"command","pid","state"}]}]}
+ *   {"op":"config"}          => {"ok","serial","config":"<yaml>"}
+ *   {"op":"apply","config":"<yaml>","origin":"FILE","base":N?,"dry_run":bool?}
+ *                            => {"ok","serial","actions":["add guest tux1", ...]} ; refused whole with "error" (several
+ *                               lines when the configuration is wrong) ; "base": refuse unless it is the present serial
+ *   {"op":"enter","node":"tux0mstr"} => {"ok","pid","namespaces":["user"?,"mnt","pid","net"]} with one descriptor each, in
+ *                               that order, for setns(); a namespace guest or a router with a control namespace
+ *   {"op":"stop"}            => {"ok"} once everything is gone; then the connection closes
+ *   {"op":"wait"}            => {"ok","ready":true} when the fabric is up, or the error that ended its start
+ *
+ * TO THE ENGINE (engine.sock)
+ *   {"op":"show","what":W,"node":NAME?} => {"ok","records":[...]}, a record per line of the listing. W and its fields:
+ *     interfaces  node, name, ifindex, kind (loopback dummy iucv ctc osa), up, carrier, mtu, mac?, addresses [text], peer?, target?,
+ *                 rx_packets, rx_bytes, rx_drops, tx_packets, tx_bytes, tx_drops
+ *     routes      node, table, to, type (unicast local broadcast discard unreachable prohibit), via?, dev?, metric, src?,
+ *                 weight?, linkdown (bool)   -- a multipath route is one record a next hop
+ *     neighbours  node, dev, address, mac?, state, queued, age
+ *     links       name ("A:if=B:if"), kind, a, a_if, b, b_if, up, reason?, since, a_to_b_packets, b_to_a_packets
+ *     guests      name, kind, interfaces, rx_packets, rx_bytes, tx_packets, tx_bytes, wakeups, queue_drops
+ *     drops       node ("-" for the engine itself), reason, text, packets       -- only those above 0; "all":true for every one
+ *     lans        name, mtu, members; macs      tunables  name, value, unit, default, min, max, text, node ("-" for the fabric)
+ *     memory      what, bytes, count
+ *   {"op":"status"} => {"ok","fabric","serial","pid","version","uptime","workers":[{"id","packets","bursts","sleeps","busy_share"}],
+ *                       "memory_bytes","links","guests","routers"}
+ *   {"op":"probe","node":ROUTER,"to":ADDR,"ttl":N?,"size":N?,"df":bool?,"src":ADDR?,"timeout_ms":N?,"seq":N?}
+ *                   => {"ok","reply":"echo"|"time-exceeded"|"unreachable"|"timeout"|"drop","from":ADDR?,"code":N?,"mtu":N?,
+ *                       "ttl":N?,"rtt_us":N?,"size":N?,"reason":TEXT?}    -- "drop": our own engine dropped it, `reason` says why
+ *   {"op":"capture","at":"ROUTER:INTERFACE"|link name|guest:interface,"filter":[[code,jt,jf,k],...]?,"snaplen":N?}
+ *                   => {"ok","linktype":101 (raw IP) | 1 (Ethernet)}, then a message a packet:
+ *                      {"ts_ns":N,"len":N,"dir":"in"|"out","data":"<base64>"}, and {"dropped":N} when the reader was too slow.
+ *                      Closing the connection ends it.
+ *
+ * BETWEEN KEEPER AND ENGINE (a socket pair; descriptor 3 of the engine)
+ *   keeper: {"op":"ports","names":[...]} with one descriptor a name, in order: kept until an apply uses them.
+ *             names: "GUEST/INTERFACE" (TUN or TAP in its namespace), "ROUTER/INTERFACE" (TUN of its control namespace),
+ *             "OSA" (AF_PACKET socket bound to its device, PACKET_VNET_HDR set)                    no answer
+ *   keeper: {"op":"apply","config":"<yaml>","origin":"FILE","serial":N}    => {"ok"} or {"ok":false,"error"}: then nothing changed,
+ *             and the descriptors offered since the last apply are closed. When it answers ok, it has closed the
+ *             descriptors of all ports that are gone.
+ *   keeper: {"op":"guest","port":"GUEST/INTERFACE","up":bool}  the guest has set its interface up or down       no answer
+ *   The engine ends when this socket closes.
+ */
+#ifndef FABRIC_CONTROL_PROTO_H
+#define FABRIC_CONTROL_PROTO_H
+
+#include <stddef.h>
+
+enum { ENGINE_KEEPER_FD = 3, ENGINE_LISTEN_FD = 4 };
+
+/* Writes the directory that holds the run directories of this user's fabrics to buf. => 0 or -ENAMETOOLONG. */
+int run_root(char *buf, size_t size);
+/* The run directory of one fabric. */
+int run_directory(const char *fabric, char *buf, size_t size);
+
+#endif
