@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the floors below the engine may ask of their surroundings: the time, packets, timers, a place for the
+ * packets they make. The engine has one for each worker; tests make their own. All calls are under the slow-way lock.
+ */
+#ifndef FABRIC_BASE_ENV_H
+#define FABRIC_BASE_ENV_H
+
+#include "fabric/base/pkt.h"
+#include "fabric/base/timer.h"
+#include "fabric/base/version.h"
+
+struct env;
+
+/* Where a packet that was made, or waited, starts on its way. */
+enum pkt_origin {
+	ORIGIN_OUTPUT, /* IP packet made by p->router: through OUTPUT; p->out may be NULL, then it is routed first */
+	ORIGIN_EGRESS, /* IP packet that waited for its neighbour: p->out, p->dst_mac, p->ether_type are set */
+	ORIGIN_FRAME,  /* frame that starts with its Ethernet header, to leave by p->out of p->router (ARP) */
+	ORIGIN_RESUME, /* stolen by a stage: goes on at p->hook, p->stage + 1 */
+};
+
+struct env_ops {
+	/* A packet of `len` contiguous bytes (at most 1920) of unset data, PKT_HEADROOM before, descriptor reset; NULL: no buffer. */
+	struct pkt *(*pkt_new)(struct env *env, uint32_t len);
+	/* A deep copy, descriptor included; NULL: no buffer. */
+	struct pkt *(*pkt_copy)(struct env *env, const struct pkt *p);
+	void (*pkt_free)(struct env *env, struct pkt *p);
+	/* Takes a packet and starts it later in this burst, never nested. Full: drops it by name. */
+	void (*emit)(struct env *env, struct pkt *p, enum pkt_origin origin);
+};
+
+struct env {
+	uint64_t now; /* ns, CLOCK_MONOTONIC, read once a burst */
+	const struct env_ops *ops;
+	struct timers *timers;
+	struct epoch *epoch;
+	struct drops drops; /* of the worker: what no router can be charged with */
+	uint64_t random;    /* state of env_random() */
+};
+
+static inline struct pkt *
+env_pkt_new(struct env *env, uint32_t len)
+{
+	return env->ops->pkt_new(env, len);
+}
+
+static inline struct pkt *
+env_pkt_copy(struct env *env, const struct pkt *p)
+{
+	return env->ops->pkt_copy(env, p);
+}
+
+static inline void
+env_emit(struct env *env, struct pkt *p, enum pkt_origin origin)
+{
+	env->ops->emit(env, p, origin);
+}
+
+static inline void
+env_pkt_free(struct env *env, struct pkt *p)
+{
+	env->ops->pkt_free(env, p);
+}
+
+/* Ends a packet and counts it in `drops` (of the router, or env->drops). Super-packets count their segments. */
+static inline void
+pkt_drop(struct env *env, struct drops *drops, struct pkt *p, enum drop_reason why)
+{
+	drops->n[why] += pkt_segments(p);
+	env->ops->pkt_free(env, p);
+}
+
+/* Not for secrets: xorshift64*. */
+static inline uint32_t
+env_random(struct env *env)
+{
+	uint64_t x = env->random;
+
+	x ^= x >> 12;
+	x ^= x << 25;
+	x ^= x >> 27;
+	env->random = x;
+	return (uint32_t)((x * 0x2545f4914f6cdd1dULL) >> 32);
+}
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A router: a virtual IP stack. struct router is its configuration in one generation, immutable. struct router_live is
+ * what lives on across generations: reassembly, rate limits, drop counters. Under the slow-way lock, `live->now` is
+ * the router of the published generation; a packet that was parked finds its router again through it.
+ */
+#ifndef ROUTING_ROUTER_H
+#define ROUTING_ROUTER_H
+
+#include "fabric/base/drop.h"
+#include "fabric/base/tunable.h"
+#include "routing/fib.h"
+#include "routing/iface.h"
+
+struct reasm;
+struct icmp_limit;
+
+struct router_live {
+	const struct router *now; /* NULL once removed */
+	struct drops drops;
+	struct reasm *reasm;
+	struct icmp_limit *icmp;
+	uint16_t ip_id;         /* of packets it makes */
+	struct version version; /* configuration of the router: bumped when a generation changes it */
+};
+
+struct router {
+	char name[9];
+	uint32_t slot;  /* in the generation; stable while the router exists */
+	bool forward;
+	bool control;   /* local packets that nothing here takes go to the control namespace */
+	struct iface **ifaces; /* by slot; [0] is NULL, holes are NULL; [1] is lo */
+	size_t n_ifaces;       /* size of that array */
+	struct fib *fib;
+	struct tunables tunables;
+	struct router_live *live;
+};
+
+static inline const struct iface *
+router_iface(const struct router *r, uint16_t slot)
+{
+	return slot < r->n_ifaces ? r->ifaces[slot] : NULL;
+}
+
+const struct iface *router_iface_named(const struct router *r, const char *name);
+
+/*
+ * The address a packet made here takes when it leaves by `out` for `nexthop`: the interface's sourcevipa; else the route's
+ * preferred source (AF_UNSPEC or `preferred`); else the first address of `out` whose network or peer holds `nexthop`; else the
+ * first address of `out`; else the first address of a dummy interface, else of any other (as inet_select_addr does for
+ * unnumbered links). => AF_UNSPEC when the router has no address of the family.
+ */
+struct ip_addr router_source(const struct router *r, const struct iface *out, const struct ip_addr *nexthop,
+		const struct ip_addr *preferred);
+
+#endif
