@@ -38,6 +38,7 @@ struct port {
 	int fd;           /* becomes readable when there is something to receive; -1: none */
 	bool frames;      /* Ethernet frames; false: IP packets */
 	bool polled;      /* no fd: rx must be called again and again (ethdev) */
+	bool gone;        /* the device behind it went away: rx gives nothing any more; stop waiting for its fd */
 	uint32_t slot;    /* the engine's */
 	uint32_t mtu;     /* largest IP packet */
 	struct mac_addr mac; /* of the device, where it has one */

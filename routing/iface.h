@@ -22,6 +22,7 @@ enum attach_kind {
 	ATTACH_ROUTER, /* the far end is interface `b` of router slot `a`, in memory */
 	ATTACH_PORT,   /* port slot `a` */
 	ATTACH_LAN,    /* member `b` of LAN slot `a` */
+	ATTACH_CONTROL,/* of a port: the control namespace's copy of interface `b` of router slot `a` */
 };
 
 struct attach {
@@ -41,7 +42,6 @@ struct counters {
 
 struct iface_live {
 	struct counters count;
-	struct counters shown;     /* reserved for resets by `show --since`; zero */
 	bool carrier;              /* the far end is there and up */
 	uint64_t carrier_since;    /* ns, CLOCK_MONOTONIC */
 	uint64_t wakeups;          /* deliveries that found the far guest's port idle */
@@ -64,6 +64,7 @@ struct iface {
 	size_t n_addrs;
 	struct ip_addr sourcevipa; /* AF_UNSPEC: none */
 	struct attach attach;
+	uint32_t control_port; /* slot of its port in the router's control namespace; 0: none */
 	struct iface_live *live;
 };
 

@@ -26,7 +26,10 @@ void neigh_table_free(struct neigh_table *t, struct env *env);
 /* The interface lost its carrier or address: forget everything, drop what waits. */
 void neigh_flush(struct neigh_table *t, struct env *env);
 
-/* The MAC address of next hop `p->nexthop` on `out` for packet `p`, asking if need be. `p->router`, `p->in`, `p->out` are set. */
+/*
+ * The MAC address of next hop `p->nexthop` on `out` for packet `p`, asking if need be. `p->router`, `p->in`, `p->out` are set. When it is ready,
+ * the entry's version is noted in `p->recorder`; a packet that waits refuses its recorder.
+ */
 enum neigh_answer neigh_resolve(struct neigh_table *t, struct env *env, const struct iface *out, struct pkt *p,
 		struct mac_addr *mac);
 
@@ -42,7 +45,7 @@ struct neigh_info {
 	struct mac_addr mac;
 	enum neigh_state state;
 	unsigned queued;
-	uint64_t updated; /* ns, CLOCK_MONOTONIC */
+	uint64_t updated; /* ns, CLOCK_MONOTONIC; REACHABLE: when it was last confirmed. After arp_reachable_time it counts as stale. */
 };
 
 /* Copies up to `max` entries. => number there are. */

@@ -88,15 +88,28 @@ prefix_parse(const char *text, struct ip_prefix *out)
 	return 0;
 }
 
+/* => 0..15, or -1. */
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
 int
 mac_parse(const char *text, struct mac_addr *out)
 {
-	int end = 0;
+	for (int i = 0; i < 6; i++, text += 3) {
+		int high = hex_digit(text[0]), low = high < 0 ? -1 : hex_digit(text[1]);
 
-	if (sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &out->b[0], &out->b[1], &out->b[2],
-			&out->b[3], &out->b[4], &out->b[5], &end) != 6)
-		return -EINVAL;
-	return text[end] == '\0' ? 0 : -EINVAL;
+		if (low < 0 || text[2] != (i < 5 ? ':' : '\0'))
+			return -EINVAL;
+		out->b[i] = (uint8_t)(high << 4 | low);
+	}
+	return 0;
 }
 
 char *

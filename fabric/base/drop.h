@@ -43,6 +43,7 @@
 	X(ICMP_RATE, "icmp-rate", "ICMP error not sent: rate limit") \
 	/* fragments */ \
 	X(REASM_OVERLAP, "reassembly-overlap", "overlapping fragments: the datagram is dropped") \
+	X(REASM_DUPLICATE, "reassembly-duplicate", "fragment that was there already") \
 	X(REASM_TIMEOUT, "reassembly-timeout", "the rest of the datagram did not come") \
 	X(REASM_MEMORY, "reassembly-memory", "too many incomplete datagrams") \
 	X(REASM_SIZE, "reassembly-size", "fragments of more than 65535 bytes") \
@@ -55,6 +56,7 @@
 	X(ARP_IGNORED, "arp-ignored", "ARP that is not for us") \
 	/* ports, LANs, engine */ \
 	X(IFACE_DOWN, "interface-down", "interface is down") \
+	X(DUMMY, "dummy", "routed to a dummy interface, which never sends") \
 	X(IFACE_GONE, "interface-gone", "interface or router was removed meanwhile") \
 	X(PORT_TX, "port-full", "the port's device took no more") \
 	X(PORT_ERROR, "port-error", "the port's device failed") \

@@ -18,6 +18,7 @@ enum pkt_origin {
 	ORIGIN_EGRESS, /* IP packet that waited for its neighbour: p->out, p->dst_mac, p->ether_type are set */
 	ORIGIN_FRAME,  /* frame that starts with its Ethernet header, to leave by p->out of p->router (ARP) */
 	ORIGIN_RESUME, /* stolen by a stage: goes on at p->hook, p->stage + 1 */
+	ORIGIN_INGRESS,/* arrives at p->in of p->router: an Ethernet frame when p->l2_len is set, else an IP packet */
 };
 
 struct env_ops {

@@ -60,6 +60,7 @@ struct pkt {
 	uint8_t proto;     /* layer 4 protocol */
 	uint8_t l2_len;    /* of the frame's header: at the front of the data on a LAN, before it in a router */
 	uint8_t hook, stage; /* of the hook table: where a stolen packet goes on */
+	uint8_t origin;      /* enum pkt_origin, while it waits in a worker's queue */
 	uint16_t sport, dport; /* TCP, UDP, ...: network byte order. ICMP: type << 8 | code, and the echo id */
 
 	/* offload, as the port gave it; offsets count from the IP header */
@@ -72,6 +73,7 @@ struct pkt {
 	uint16_t in_slot, out_slot; /* of a parked packet: interface slots, 0 none */
 	uint16_t frag_max;          /* largest fragment of what was reassembled, with its header; 0 none */
 	uint16_t hops;              /* routers crossed inside the fabric */
+	uint32_t mtu;               /* of the way out: of the route, or of the interface */
 	uint32_t mark;
 	struct ip_addr nexthop;
 	struct mac_addr dst_mac;    /* for the frame, once the neighbour is known */

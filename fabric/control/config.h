@@ -45,8 +45,8 @@ struct cfg_iface {
 	char target[OBJECT_NAME]; /* CFG_OSA, CFG_LAN: its name; CFG_IUCV, CFG_CTC: the node of the far end */
 	char far_name[IFACE_NAME]; /* CFG_IUCV, CFG_CTC: interface there if the file names one, else "" */
 	struct ip_prefix *addresses; /* of either family; on a link usually /32 */
-	size_t n_addresses;
-	struct ip_addr peer; /* of a link: address of the far end; AF_UNSPEC when not said */
+	size_t n_addresses; /* at most 1024 */
+	struct ip_addr peer; /* of a link: address of the far end; AF_UNSPEC: it has none or several */
 	uint32_t mtu;        /* bytes; the default of the kind is filled in */
 	struct mac_addr mac; /* CFG_OSA, CFG_LAN: derived from node and name when the file says none */
 	bool mac_given;
@@ -117,6 +117,7 @@ struct cfg_node {
 	size_t n_tunables;
 	char **run; /* programs of a namespace guest, each a line for /bin/sh -c */
 	size_t n_run;
+	struct cfg_index *by_name; /* private: interfaces of a node that has many */
 };
 
 struct cfg_lan {
@@ -145,6 +146,7 @@ struct config {
 	size_t n_osas;
 	struct cfg_tunable *tunables;
 	size_t n_tunables;
+	struct cfg_store *store; /* private: memory and name lookup */
 };
 
 /* Errors found, in the order of the file: "FILE:LINE:COLUMN: what, what was expected". */
@@ -180,7 +182,8 @@ struct cfg_osa *config_osa(const struct config *c, const char *name);
 
 /*
  * True when the engine would build the same node from both: every field but marks, programs and the
- * identity of pointers; the far end of a link counts by its names.
+ * identity of pointers; the far end of a link counts by its names. What LANs, adapters and the
+ * fabric's tunables are is not part of a node.
  */
 bool config_node_equal(const struct cfg_node *a, const struct cfg_node *b);
 

@@ -19,7 +19,7 @@
  *   {"op":"apply","config":"<yaml>","origin":"FILE","base":N?,"dry_run":bool?}
  *                            => {"ok","serial","actions":["add guest tux1", ...]} ; refused whole with "error" (several
  *                               lines when the configuration is wrong) ; "base": refuse unless it is the present serial
- *   {"op":"enter","node":"tux0mstr"} => {"ok","pid","namespaces":["user"?,"mnt","pid","net"]} with one descriptor each, in
+ *   {"op":"enter","node":"tux0mstr"} => {"ok","pid","namespaces":["user"?,"mnt","pid","net","uts"]} with one descriptor each, in
  *                               that order, for setns(); a namespace guest or a router with a control namespace
  *   {"op":"stop"}            => {"ok"} once everything is gone; then the connection closes
  *   {"op":"wait"}            => {"ok","ready":true} when the fabric is up, or the error that ended its start
@@ -50,10 +50,12 @@
  *   keeper: {"op":"ports","names":[...]} with one descriptor a name, in order: kept until an apply uses them.
  *             names: "GUEST/INTERFACE" (TUN or TAP in its namespace), "ROUTER/INTERFACE" (TUN of its control namespace),
  *             "OSA" (AF_PACKET socket bound to its device, PACKET_VNET_HDR set)                    no answer
+ *             A name in use that is offered again (its guest was made anew) gets the new descriptor at the next apply.
  *   keeper: {"op":"apply","config":"<yaml>","origin":"FILE","serial":N}    => {"ok"} or {"ok":false,"error"}: then nothing changed,
  *             and the descriptors offered since the last apply are closed. When it answers ok, it has closed the
  *             descriptors of all ports that are gone.
  *   keeper: {"op":"guest","port":"GUEST/INTERFACE","up":bool}  the guest has set its interface up or down       no answer
+ *   keeper: {"op":"guest","port":"GUEST/INTERFACE","addresses":[TEXT]}  all IPv4 addresses there, after it changed them  no answer
  *   The engine ends when this socket closes.
  */
 #ifndef FABRIC_CONTROL_PROTO_H

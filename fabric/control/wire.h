@@ -15,14 +15,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { WIRE_FDS_MAX = 200, WIRE_FRAME_MAX = 64 << 20 };
+enum { WIRE_FDS_MAX = 200, WIRE_FRAME_MAX = 64 << 20, WIRE_STALL_MS = 10000 };
 
 struct wire {
 	int fd;
 	uint8_t *in; /* bytes received and not yet taken */
 	size_t in_len, in_size;
 	uint8_t *out; /* bytes to send */
-	size_t out_len, out_size;
+	size_t out_at, out_len, out_size; /* those from out_at up to out_len still wait */
 	int fds[WIRE_FDS_MAX]; /* received with the frame at the front of `in` */
 	size_t n_fds;
 };

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fabric/control/config.h"
+
+#include <string.h>
+
+static bool
+same_far(const struct cfg_iface *a, const struct cfg_iface *b)
+{
+	if (!a->far || !b->far)
+		return a->far == b->far;
+	return strcmp(a->far->node->name, b->far->node->name) == 0 &&
+	       strcmp(a->far->name, b->far->name) == 0;
+}
+
+static bool
+same_addresses(const struct cfg_iface *a, const struct cfg_iface *b)
+{
+	if (a->n_addresses != b->n_addresses)
+		return false;
+	for (size_t i = 0; i < a->n_addresses; i++) {
+		if (!prefix_equal(&a->addresses[i], &b->addresses[i]))
+			return false;
+	}
+	return true;
+}
+
+static bool
+same_iface(const struct cfg_iface *a, const struct cfg_iface *b)
+{
+	bool link = a->kind == CFG_IUCV || a->kind == CFG_CTC;
+
+	return strcmp(a->name, b->name) == 0 && a->kind == b->kind &&
+	       (link || strcmp(a->target, b->target) == 0) && same_addresses(a, b) &&
+	       ip_equal(&a->peer, &b->peer) && a->mtu == b->mtu && mac_equal(&a->mac, &b->mac) &&
+	       a->up == b->up && a->rp_filter == b->rp_filter &&
+	       a->log_martians == b->log_martians && a->proxy_arp == b->proxy_arp &&
+	       strcmp(a->sourcevipa, b->sourcevipa) == 0 && same_far(a, b);
+}
+
+static bool
+same_hop(const struct cfg_nexthop *a, const struct cfg_nexthop *b)
+{
+	return ip_equal(&a->via, &b->via) && strcmp(a->dev, b->dev) == 0 && a->weight == b->weight;
+}
+
+static bool
+same_route(const struct cfg_route *a, const struct cfg_route *b)
+{
+	if (!prefix_equal(&a->to, &b->to) || a->type != b->type || a->n_hops != b->n_hops ||
+		a->metric != b->metric || a->table != b->table || a->mtu != b->mtu ||
+		!ip_equal(&a->src, &b->src))
+		return false;
+	for (size_t i = 0; i < a->n_hops; i++) {
+		if (!same_hop(&a->hops[i], &b->hops[i]))
+			return false;
+	}
+	return true;
+}
+
+static bool
+same_rule(const struct cfg_rule *a, const struct cfg_rule *b)
+{
+	return a->priority == b->priority && prefix_equal(&a->from, &b->from) &&
+	       prefix_equal(&a->to, &b->to) && strcmp(a->iif, b->iif) == 0 && a->mark == b->mark &&
+	       a->mask == b->mask && a->tos == b->tos && a->table == b->table;
+}
+
+static bool
+same_tunable(const struct cfg_tunable *a, const struct cfg_tunable *b)
+{
+	return a->value == b->value && strcmp(a->name, b->name) == 0;
+}
+
+#define SAME_ALL(list, count, same) \
+	static bool same_##list(const struct cfg_node *a, const struct cfg_node *b) \
+	{ \
+		if (a->count != b->count) \
+			return false; \
+		for (size_t i = 0; i < a->count; i++) { \
+			if (!same(&a->list[i], &b->list[i])) \
+				return false; \
+		} \
+		return true; \
+	}
+SAME_ALL(ifaces, n_ifaces, same_iface)
+SAME_ALL(routes, n_routes, same_route)
+SAME_ALL(rules, n_rules, same_rule)
+SAME_ALL(tunables, n_tunables, same_tunable)
+#undef SAME_ALL
+
+bool
+config_node_equal(const struct cfg_node *a, const struct cfg_node *b)
+{
+	return strcmp(a->name, b->name) == 0 && a->kind == b->kind && a->forward == b->forward &&
+	       a->control == b->control && same_ifaces(a, b) && same_routes(a, b) &&
+	       same_rules(a, b) && same_tunables(a, b);
+}

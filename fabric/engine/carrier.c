@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Link state. A link is up when both ends are: a router's interface as configured, a guest's as configured and as the guest has
+ * set it. It is known without any packet (IDL-4), changes on both ends at once, and leaves routes alone (IUCV-4..7).
+ */
+#include "fabric/engine/publish.h"
+
+#include "fabric/base/log.h"
+#include "routing/neigh.h"
+
+static bool
+end_is_up(struct engine *e, const struct placement *place, const struct cfg_iface *i)
+{
+	const struct engine_port *ep;
+
+	if (!i->up)
+		return false;
+	if (i->node->kind == CFG_ROUTER)
+		return true;
+	ep = e->ports[placed_iface(place, i)->port];
+	return ep && ep->guest_up;
+}
+
+static bool
+link_is_up(struct engine *e, const struct placement *place, const struct cfg_iface *i)
+{
+	return i->up && (i->kind == CFG_LAN || i->kind == CFG_OSA || (i->far && end_is_up(e, place, i->far)));
+}
+
+static void
+router_carrier(struct engine *e, const struct cfg_iface *i, struct iface_live *live, bool up)
+{
+	if (live->carrier == up && live->carrier_since)
+		return;
+	if (live->carrier_since)
+		log_line(LOG_NOTICE, "link", "%s:%s is %s", i->node->name, i->name, up ? "up" : "down");
+	live->carrier = up;
+	live->carrier_since = e->control.walker.env.now;
+	version_bump(&e->epoch, &live->version);
+	if (!up && live->neigh)
+		neigh_flush(live->neigh, &e->control.walker.env);
+}
+
+static void
+guest_carrier(const struct cfg_iface *i, struct engine_port *ep, bool up)
+{
+	if (!ep || ep->carrier == up || !ep->port->ops->set_carrier)
+		return;
+	if (ep->port->ops->set_carrier(ep->port, up) < 0)
+		log_line(LOG_WARNING, "link", "%s/%s: its carrier could not be set", i->node->name, i->name);
+	ep->carrier = up;
+}
+
+void
+carriers_update(struct engine *e, const struct placement *place)
+{
+	const struct config *c = place->config;
+
+	for (size_t n = 0; n < c->n_nodes; n++) {
+		for (size_t i = 0; i < c->nodes[n].n_ifaces; i++) {
+			const struct cfg_iface *iface = &c->nodes[n].ifaces[i];
+			const struct placed_iface *pi = &place->nodes[n].ifaces[i];
+			bool up = iface->kind != CFG_DUMMY && link_is_up(e, place, iface);
+
+			if (iface->kind == CFG_DUMMY)
+				continue;
+			if (c->nodes[n].kind == CFG_ROUTER)
+				router_carrier(e, iface, pi->live, up);
+			else
+				guest_carrier(iface, e->ports[pi->port], up);
+		}
+	}
+}

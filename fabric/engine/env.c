@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fabric/engine/engine.h"
+
+#include "fabric/base/tunable.h"
+
+static struct worker *
+worker_of(struct env *env)
+{
+	return (struct worker *)walker_of(env);
+}
+
+static struct pkt *
+pkt_new(struct env *env, uint32_t len)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(worker_of(env)->engine->pools.small);
+
+	if (!m)
+		return NULL;
+	pkt_reset(pkt_of(m));
+	if (!rte_pktmbuf_append(m, (uint16_t)len)) {
+		rte_pktmbuf_free(m);
+		return NULL;
+	}
+	return pkt_of(m);
+}
+
+static struct pkt *
+pkt_copy(struct env *env, const struct pkt *p)
+{
+	struct rte_mbuf *m = rte_pktmbuf_copy(pkt_mbuf(p), worker_of(env)->engine->pools.small, 0, UINT32_MAX);
+
+	if (!m)
+		return NULL;
+	*pkt_of(m) = *p;
+	return pkt_of(m);
+}
+
+static void
+pkt_free(struct env *env, struct pkt *p)
+{
+	(void)env;
+	rte_pktmbuf_free(pkt_mbuf(p));
+}
+
+static void
+emit(struct env *env, struct pkt *p, enum pkt_origin origin)
+{
+	struct worker *w = worker_of(env);
+
+	if (w->queued >= (unsigned)tune(&w->engine->tunables, TUNE_SLOW_QUEUE)) {
+		pkt_drop(env, &env->drops, p, DROP_SLOW_QUEUE);
+		return;
+	}
+	p->origin = (uint8_t)origin;
+	STAILQ_INSERT_TAIL(&w->queue, p, queue);
+	w->queued++;
+}
+
+const struct env_ops engine_env_ops = {
+		.pkt_new = pkt_new,
+		.pkt_copy = pkt_copy,
+		.pkt_free = pkt_free,
+		.emit = emit,
+};

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Ports by slot, and which worker receives from which. */
+#include "fabric/engine/engine.h"
+
+#include "fabric/engine/capture.h"
+#include "fabric/lan/lan.h"
+#include "fabric/router/way.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+
+/* Called by tx of a simulated guest, on any thread. */
+static void
+port_ready(struct port *port, void *arg)
+{
+	struct engine_port *ep = arg;
+	struct worker *w = ep->worker;
+	bool wake = false;
+
+	(void)port;
+	rte_spinlock_lock(&w->ready_lock);
+	if (!ep->ready) {
+		ep->ready = true;
+		wake = TAILQ_EMPTY(&w->ready) && !pthread_equal(pthread_self(), w->thread);
+		TAILQ_INSERT_TAIL(&w->ready, ep, ready_link);
+	}
+	rte_spinlock_unlock(&w->ready_lock);
+	if (wake)
+		worker_wake(w);
+}
+
+struct engine_port *
+engine_port_new(struct port *port)
+{
+	struct engine_port *ep = calloc(1, sizeof(*ep));
+
+	if (!ep)
+		return NULL;
+	ep->port = port;
+	ep->guest_up = true;
+	ep->carrier = true;
+	rte_spinlock_init(&ep->lock);
+	port->ready = port_ready;
+	port->ready_arg = ep;
+	return ep;
+}
+
+int
+engine_port_link(struct engine *e, struct engine_port *ep)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = ep};
+
+	ep->port->slot = ep->slot;
+	ep->worker = &e->workers[ep->slot % e->n_workers];
+	if (ep->port->fd >= 0 && epoll_ctl(ep->worker->epoll_fd, EPOLL_CTL_ADD, ep->port->fd, &event) < 0)
+		return -errno;
+	if (ep->port->polled) {
+		rte_spinlock_lock(&ep->worker->ready_lock);
+		TAILQ_INSERT_TAIL(&ep->worker->polled, ep, ready_link);
+		rte_spinlock_unlock(&ep->worker->ready_lock);
+		worker_wake(ep->worker);
+	}
+	e->ports[ep->slot] = ep;
+	if (ep->slot >= e->ports_end)
+		e->ports_end = ep->slot + 1;
+	return 0;
+}
+
+void
+engine_port_unlink(struct engine *e, struct engine_port *ep)
+{
+	struct worker *w = ep->worker;
+
+	e->ports[ep->slot] = NULL;
+	if (ep->port->fd >= 0)
+		epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, ep->port->fd, NULL);
+	rte_spinlock_lock(&w->ready_lock);
+	if (ep->port->polled)
+		TAILQ_REMOVE(&w->polled, ep, ready_link);
+	if (ep->ready)
+		TAILQ_REMOVE(&w->ready, ep, ready_link);
+	ep->ready = true; /* never again */
+	rte_spinlock_unlock(&w->ready_lock);
+	capture_end_all(&ep->captures);
+}
+
+void
+engine_port_free(struct engine_port *ep)
+{
+	ep->port->ops->close(ep->port);
+	free(ep);
+}
+
+static void
+input(struct walker *w, const struct attach *to, struct pkt *p)
+{
+	const struct router *r;
+
+	switch (to->kind) {
+	case ATTACH_ROUTER:
+		r = w->fabric->routers[to->a];
+		p->router = r;
+		p->in = r->ifaces[to->b];
+		router_receive(w, p);
+		break;
+	case ATTACH_CONTROL:
+		router_control_input(w, w->fabric->routers[to->a], p);
+		break;
+	case ATTACH_LAN:
+		lan_input(w, w->fabric->lans[to->a], to->b, p);
+		break;
+	case ATTACH_PORT:
+		w->send(w, to->a, p);
+		break;
+	case ATTACH_NONE:
+		pkt_drop(&w->env, &w->env.drops, p, DROP_IFACE_GONE);
+		break;
+	}
+}
+
+void
+engine_port_input(struct worker *w, struct engine_port *ep, struct pkt **p, uint16_t n)
+{
+	static const struct attach nowhere = {ATTACH_NONE, 0, 0};
+	const struct fabric *f = w->walker.fabric;
+	const struct attach *to = ep->slot < f->n_ports ? &f->ports[ep->slot] : &nowhere;
+
+	for (uint16_t i = 0; i < n; i++) {
+		ep->count.rx_packets += pkt_segments(p[i]);
+		ep->count.rx_bytes += pkt_len(p[i]);
+		if (ep->captures)
+			capture_packet(&w->walker, ep->captures, p[i], ep->port->frames, true);
+		input(&w->walker, to, p[i]);
+	}
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fabric/engine/publish.h"
+
+#include "fabric/base/log.h"
+#include "fabric/engine/retire.h"
+#include "routing/neigh.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static void
+undo_neighbours(const struct change *c)
+{
+	for (size_t n = 0; n < c->config->n_routers; n++) {
+		for (size_t i = 0; i < c->config->nodes[n].n_ifaces; i++) {
+			const struct placed_iface *pi = &c->place->nodes[n].ifaces[i];
+
+			if (pi->fresh && pi->live && pi->live->neigh)
+				neigh_table_free(pi->live->neigh, &c->engine->control.walker.env);
+		}
+	}
+}
+
+static void
+change_undo(struct change *c)
+{
+	struct engine *e = c->engine;
+
+	slow_lock(&e->control);
+	for (size_t i = 0; i < c->n_opened; i++) {
+		if (e->ports[c->opened[i]->slot] == c->opened[i])
+			engine_port_unlink(e, c->opened[i]);
+	}
+	slow_unlock(&e->control);
+	engine_synchronize(e);
+	for (size_t i = 0; i < c->n_opened; i++)
+		engine_port_free(c->opened[i]);
+	if (c->place)
+		undo_neighbours(c);
+	fabric_free(c->next, atomic_load(&e->fabric));
+	placement_free(c->place, true);
+	free(c->opened);
+}
+
+static int
+link_ports(struct change *c)
+{
+	struct engine *e = c->engine;
+	int rc = 0;
+
+	slow_lock(&e->control);
+	for (size_t i = 0; i < c->n_opened && rc == 0; i++)
+		rc = engine_port_link(e, c->opened[i]);
+	slow_unlock(&e->control);
+	if (rc < 0)
+		snprintf(c->why, c->why_size, "the kernel refuses to watch one more port: %s", strerror(-rc));
+	return rc;
+}
+
+static void
+adopt_routers(struct engine *e, const struct fabric *now, const struct fabric *next)
+{
+	for (size_t i = 0; i < next->n_routers; i++) {
+		struct router *r = next->routers[i];
+		bool known = r && r->live->now;
+
+		if (!r || (i < now->n_routers && now->routers[i] == r))
+			continue;
+		r->live->now = r;
+		version_bump(&e->epoch, &r->live->version);
+		for (size_t f = 2; known && f < r->n_ifaces; f++) {
+			if (r->ifaces[f] && r->ifaces[f]->live->neigh)
+				neigh_flush(r->ifaces[f]->live->neigh, &e->control.walker.env);
+		}
+	}
+}
+
+static void
+adopt_tunables(struct engine *e, const struct config *c)
+{
+	enum tunable_id id;
+
+	tunables_init(&e->tunables);
+	for (size_t i = 0; i < c->n_tunables; i++) {
+		if (tunable_find(c->tunables[i].name, &id))
+			e->tunables.value[id] = c->tunables[i].value;
+	}
+}
+
+static void
+commit(struct change *c, struct config *config, struct retired *r)
+{
+	struct engine *e = c->engine;
+
+	slow_lock(&e->control);
+	r->fabric = atomic_load(&e->fabric);
+	r->place = e->placement;
+	r->config = e->config;
+	atomic_store_explicit(&e->fabric, c->next, memory_order_release);
+	e->control.walker.fabric = c->next;
+	e->placement = c->place;
+	e->config = config;
+	adopt_tunables(e, config);
+	adopt_routers(e, r->fabric, c->next);
+	retire_unlink(e, r);
+	carriers_update(e, c->place);
+	worker_run_queue(&e->control);
+	slow_unlock(&e->control);
+	worker_flush(&e->control);
+}
+
+static void
+settle(struct placement *p)
+{
+	const struct config *c = p->config;
+
+	for (size_t n = 0; n < c->n_nodes; n++) {
+		p->nodes[n].fresh = false;
+		for (size_t i = 0; i < c->nodes[n].n_ifaces; i++)
+			p->nodes[n].ifaces[i].fresh = false;
+	}
+	for (size_t l = 0; l < c->n_lans; l++)
+		p->lans[l].fresh = false;
+}
+
+int
+publish(struct engine *e, struct config *config, uint64_t serial, struct offers *offers, char *why, size_t size)
+{
+	struct change c = {.engine = e, .config = config, .old = e->placement, .why = why, .why_size = size};
+	struct retired r = {0};
+	int rc;
+
+	snprintf(why, size, "out of memory");
+	c.place = placement_new(config, e->placement);
+	rc = c.place ? change_ports(&c, offers) : -errno;
+	offers_clear(offers);
+	if (rc == 0)
+		rc = change_build(&c);
+	if (rc == 0)
+		rc = link_ports(&c);
+	if (rc == 0)
+		rc = retire_find_ports(e, c.place, &r);
+	if (rc < 0) {
+		change_undo(&c);
+		return rc;
+	}
+	c.next->serial = serial;
+	settle(c.place);
+	commit(&c, config, &r);
+	free(c.opened);
+	retire_free(e, &r);
+	log_line(LOG_INFO, "engine", "configuration %llu: %zu routers, %zu guests", (unsigned long long)serial,
+			config->n_routers, config->n_nodes - config->n_routers);
+	return 0;
+}
+
+int
+publish_empty(struct engine *e)
+{
+	struct fabric *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return -ENOMEM;
+	atomic_store(&e->fabric, f);
+	return 0;
+}
+
+void
+publish_nothing(struct engine *e)
+{
+	struct retired r = {.fabric = atomic_load(&e->fabric), .place = e->placement, .config = e->config};
+
+	for (uint32_t slot = 1; slot < e->ports_end; slot++) {
+		struct engine_port *ep = e->ports[slot];
+
+		if (!ep)
+			continue;
+		engine_port_unlink(e, ep);
+		engine_port_free(ep);
+	}
+	atomic_store(&e->fabric, NULL);
+	e->placement = NULL;
+	e->config = NULL;
+	e->control.walker.env.now = clock_now();
+	retire_unlink(e, &r);
+	retire_free(e, &r);
+}
+
+void
+publish_guest_state(struct engine *e, const char *port, bool up)
+{
+	slow_lock(&e->control);
+	for (uint32_t slot = 1; slot < e->ports_end; slot++) {
+		if (e->ports[slot] && strcmp(e->ports[slot]->port->name, port) == 0)
+			e->ports[slot]->guest_up = up;
+	}
+	if (e->placement)
+		carriers_update(e, e->placement);
+	slow_unlock(&e->control);
+	worker_flush(&e->control);
+}

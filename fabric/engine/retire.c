@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fabric/engine/retire.h"
+
+#include "fabric/engine/capture.h"
+#include "fabric/lan/lan.h"
+#include "routing/icmp.h"
+#include "routing/neigh.h"
+#include "routing/reasm.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static void
+note_ports(const struct placement *p, uint8_t *used)
+{
+	for (size_t o = 0; o < p->config->n_osas; o++)
+		used[p->osas[o].port] = 1;
+	for (size_t n = 0; n < p->config->n_nodes; n++) {
+		for (size_t i = 0; i < p->config->nodes[n].n_ifaces; i++)
+			used[p->nodes[n].ifaces[i].port] = 1;
+	}
+}
+
+int
+retire_find_ports(struct engine *e, const struct placement *next, struct retired *r)
+{
+	uint8_t *used = calloc(1, e->ports_end);
+
+	r->ports = calloc(e->ports_end, sizeof(struct engine_port *));
+	if (!used || !r->ports) {
+		free(used);
+		free(r->ports);
+		return -ENOMEM;
+	}
+	note_ports(next, used);
+	for (uint32_t slot = 1; slot < e->ports_end; slot++) {
+		if (e->ports[slot] && !used[slot])
+			r->ports[r->n_ports++] = e->ports[slot];
+	}
+	free(used);
+	return 0;
+}
+
+static bool
+node_stays(const struct placement *next, const struct cfg_node *n, const struct placed_node *was)
+{
+	const struct placed_node *now = placed_node(next, n->name);
+
+	return now && now->live == was->live;
+}
+
+static bool
+iface_stays(const struct placement *next, const struct cfg_iface *i, const struct placed_iface *was)
+{
+	const struct placed_iface *now = placed_before(next, i);
+
+	return now && now->live == was->live;
+}
+
+static void
+unlink_iface(struct env *env, struct iface_live *live)
+{
+	capture_end_all(&live->captures);
+	if (live->neigh)
+		neigh_table_free(live->neigh, env);
+	live->neigh = NULL;
+}
+
+static void
+unlink_router(struct env *env, struct router_live *live)
+{
+	live->now = NULL;
+	reasm_free(live->reasm, env);
+	live->reasm = NULL;
+}
+
+static void
+unlink_routers(struct env *env, const struct placement *old, const struct placement *next)
+{
+	for (size_t n = 0; n < old->config->n_routers; n++) {
+		const struct cfg_node *node = &old->config->nodes[n];
+		const struct placed_node *was = &old->nodes[n];
+		bool stays = node_stays(next, node, was);
+
+		for (size_t i = 0; i < node->n_ifaces; i++) {
+			if (!stays || !iface_stays(next, &node->ifaces[i], &was->ifaces[i]))
+				unlink_iface(env, was->ifaces[i].live);
+		}
+		if (!stays)
+			unlink_router(env, was->live);
+	}
+}
+
+/* What LANs have learned of members that have left or moved. */
+static void
+forget_members(const struct placement *old, const struct placement *next)
+{
+	for (size_t n = 0; n < old->config->n_nodes; n++) {
+		const struct cfg_node *node = &old->config->nodes[n];
+
+		for (size_t i = 0; i < node->n_ifaces; i++) {
+			const struct cfg_lan *lan = lan_of_iface(old->config, &node->ifaces[i]);
+			const struct placed_lan *pl = lan ? placed_lan(next, lan->name) : NULL;
+			const struct placed_iface *now = placed_before(next, &node->ifaces[i]);
+
+			if (pl && (!now || now->member != old->nodes[n].ifaces[i].member))
+				lan_forget(pl->live, old->nodes[n].ifaces[i].member);
+		}
+	}
+}
+
+void
+retire_unlink(struct engine *e, struct retired *r)
+{
+	for (size_t i = 0; i < r->n_ports; i++)
+		engine_port_unlink(e, r->ports[i]);
+	if (!r->place)
+		return;
+	forget_members(r->place, e->placement);
+	unlink_routers(&e->control.walker.env, r->place, e->placement);
+}
+
+static void
+free_router(struct placed_node *was)
+{
+	icmp_limit_free(was->live->icmp);
+	free(was->live);
+	free(was->lo);
+}
+
+static void
+free_live(const struct placement *old, const struct placement *next)
+{
+	for (size_t n = 0; n < old->config->n_routers; n++) {
+		const struct cfg_node *node = &old->config->nodes[n];
+		bool stays = node_stays(next, node, &old->nodes[n]);
+
+		for (size_t i = 0; i < node->n_ifaces; i++) {
+			if (!stays || !iface_stays(next, &node->ifaces[i], &old->nodes[n].ifaces[i]))
+				free(old->nodes[n].ifaces[i].live);
+		}
+		if (!stays)
+			free_router(&old->nodes[n]);
+	}
+	for (size_t l = 0; l < old->config->n_lans; l++) {
+		const struct placed_lan *now = placed_lan(next, old->config->lans[l].name);
+
+		if (!now || now->live != old->lans[l].live)
+			lan_live_free(old->lans[l].live);
+	}
+}
+
+void
+retire_free(struct engine *e, struct retired *r)
+{
+	engine_synchronize(e);
+	for (size_t i = 0; i < r->n_ports; i++)
+		engine_port_free(r->ports[i]);
+	free(r->ports);
+	if (r->place)
+		free_live(r->place, e->placement);
+	fabric_free(r->fabric, atomic_load(&e->fabric));
+	placement_free(r->place, false);
+	config_free(r->config);
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fabric/engine/serve.h"
+
+#include "fabric/base/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+/* Marks what an epoll event is about; a client is its own pointer. */
+static const char about_keeper, about_listener, about_signal, about_wake;
+
+static int
+watch(struct server *s, int fd, const void *about)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = (void *)(uintptr_t)about};
+
+	return epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+static void
+take_ports(struct server *s, const json_t *msg, int *fds, size_t n)
+{
+	const json_t *names = json_object_get(msg, "names");
+
+	for (size_t i = 0; i < n; i++) {
+		const char *name = json_string_value(json_array_get(names, i));
+
+		if (name)
+			offers_add(&s->offers, name, fds[i]);
+		else
+			close(fds[i]);
+	}
+}
+
+static json_t *
+apply(struct server *s, const json_t *msg)
+{
+	const char *text = json_string_value(json_object_get(msg, "config"));
+	const char *origin = json_string_value(json_object_get(msg, "origin"));
+	struct cfg_errors errors;
+	struct config *config;
+	char why[256];
+	json_t *answer;
+	int rc;
+
+	if (!text) {
+		offers_clear(&s->offers);
+		return wire_error("an apply without a configuration");
+	}
+	rc = config_read(text, strlen(text), origin ? origin : "configuration", &config, &errors);
+	if (rc < 0) {
+		answer = wire_error("%s", errors.n ? errors.text[0] : strerror(-rc));
+		offers_clear(&s->offers);
+		cfg_errors_free(&errors);
+		return answer;
+	}
+	cfg_errors_free(&errors);
+	rc = publish(s->engine, config, (uint64_t)json_integer_value(json_object_get(msg, "serial")), &s->offers, why,
+			sizeof(why));
+	if (rc == 0)
+		return wire_ok();
+	config_free(config);
+	return wire_error("%s", why);
+}
+
+static void
+guest_state(struct server *s, const json_t *msg)
+{
+	const char *port = json_string_value(json_object_get(msg, "port"));
+	const json_t *up = json_object_get(msg, "up");
+
+	if (port && json_is_boolean(up))
+		publish_guest_state(s->engine, port, json_is_true(up));
+}
+
+static int
+keeper_message(struct server *s, const json_t *msg, int *fds, size_t n_fds)
+{
+	const char *op = json_string_value(json_object_get(msg, "op"));
+	json_t *answer;
+	int rc;
+
+	if (op && strcmp(op, "ports") == 0) {
+		take_ports(s, msg, fds, n_fds);
+		return 0;
+	}
+	while (n_fds)
+		close(fds[--n_fds]);
+	if (op && strcmp(op, "guest") == 0) {
+		guest_state(s, msg);
+		return 0;
+	}
+	answer = op && strcmp(op, "apply") == 0 ? apply(s, msg) : wire_error("the engine does not know '%s'", op ? op : "");
+	rc = wire_send(&s->keeper, answer, NULL, 0);
+	json_decref(answer);
+	return rc;
+}
+
+/* Takes every message that is there: one read may have brought several. */
+static void
+keeper_event(struct server *s)
+{
+	int fds[WIRE_FDS_MAX], rc;
+	size_t n_fds;
+	json_t *msg;
+
+	while ((rc = wire_recv(&s->keeper, &msg, fds, &n_fds)) == 0) {
+		rc = keeper_message(s, msg, fds, n_fds);
+		json_decref(msg);
+		if (rc < 0)
+			break;
+	}
+	if (rc == -EAGAIN)
+		return;
+	if (rc != -EPIPE)
+		log_line(LOG_ERROR, "engine", "the keeper: %s", strerror(-rc));
+	s->stop = true;
+}
+
+static void
+dispatch(struct server *s, const struct epoll_event *event)
+{
+	void *about = event->data.ptr;
+	eventfd_t count;
+	int fd;
+
+	if (about == &about_keeper) {
+		keeper_event(s);
+	} else if (about == &about_listener) {
+		fd = wire_accept(s->listen_fd);
+		if (fd >= 0)
+			client_new(s, fd);
+	} else if (about == &about_signal) {
+		s->stop = true;
+	} else if (about == &about_wake) {
+		eventfd_read(s->engine->control.wake_fd, &count);
+		clients_notified(s);
+	} else {
+		client_event(s, about, event->events);
+	}
+}
+
+static int
+serve_init(struct server *s)
+{
+	sigset_t set;
+	int rc;
+
+	LIST_INIT(&s->clients);
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (s->signal_fd < 0 || s->epoll_fd < 0)
+		return -errno;
+	rc = watch(s, s->signal_fd, &about_signal);
+	if (rc == 0)
+		rc = watch(s, s->engine->control.wake_fd, &about_wake);
+	if (rc == 0 && s->has_keeper)
+		rc = watch(s, s->keeper.fd, &about_keeper);
+	if (rc == 0 && s->listen_fd >= 0)
+		rc = watch(s, s->listen_fd, &about_listener);
+	return rc;
+}
+
+int
+serve(struct server *s)
+{
+	struct epoll_event event;
+	int rc = serve_init(s);
+
+	while (rc == 0 && !s->stop) {
+		/* one event at a time: handling it may free the client that the next one is about */
+		int n = epoll_wait(s->epoll_fd, &event, 1, -1);
+
+		if (n < 0 && errno != EINTR)
+			rc = -errno;
+		if (n == 1)
+			dispatch(s, &event);
+	}
+	while (!LIST_EMPTY(&s->clients))
+		client_free(s, LIST_FIRST(&s->clients));
+	offers_clear(&s->offers);
+	close(s->signal_fd);
+	close(s->epoll_fd);
+	return rc;
+}

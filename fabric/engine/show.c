@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the engine tells about itself: a table of listings, each a function that appends records. The control thread is the only one
+ * that replaces generations, so it reads them without a lock; counters are read as they are; live tables take the slow lock.
+ */
+#include "fabric/engine/show.h"
+
+#include <rte_mempool.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static const struct {
+	const char *what;
+	void (*list)(struct listing *l);
+} listings[] = {
+		{"interfaces", show_interfaces},
+		{"routes", show_routes},
+		{"neighbours", show_neighbours},
+		{"links", show_links},
+		{"guests", show_guests},
+		{"drops", show_drops},
+		{"lans", show_lans},
+		{"macs", show_macs},
+		{"tunables", show_tunables},
+		{"memory", show_memory},
+};
+
+json_t *
+show(struct engine *e, const json_t *request)
+{
+	const char *what = json_string_value(json_object_get(request, "what"));
+	struct listing l = {
+			.engine = e,
+			.node = json_string_value(json_object_get(request, "node")),
+			.all = json_is_true(json_object_get(request, "all")),
+	};
+
+	if (!e->config)
+		return wire_error("there is no configuration yet");
+	if (l.node && !config_node(e->config, l.node) && !config_lan(e->config, l.node))
+		return wire_error("there is no router, guest or LAN '%s'", l.node);
+	for (size_t i = 0; what && i < RTE_DIM(listings); i++) {
+		if (strcmp(what, listings[i].what) != 0)
+			continue;
+		l.records = json_array();
+		listings[i].list(&l);
+		return json_pack("{s:b, s:o}", "ok", 1, "records", l.records);
+	}
+	return wire_error("the engine has no listing '%s'", what ? what : "");
+}
+
+static json_t *
+worker_record(const struct worker *w)
+{
+	double life = (double)(clock_now() - w->stats.since);
+
+	return json_pack("{s:i, s:I, s:I, s:I, s:f}", "id", (int)w->id, "packets", (json_int_t)w->stats.packets, "bursts",
+			(json_int_t)w->stats.bursts, "sleeps", (json_int_t)w->stats.sleeps, "busy_share",
+			life > 0 ? (double)w->stats.busy_ns / life : 0.0);
+}
+
+json_t *
+show_status(struct engine *e)
+{
+	const struct config *c = e->config;
+	json_t *workers = json_array();
+	size_t links = 0;
+
+	for (unsigned i = 0; i < e->n_workers; i++)
+		json_array_append_new(workers, worker_record(&e->workers[i]));
+	for (size_t n = 0; c && n < c->n_nodes; n++) {
+		for (size_t i = 0; i < c->nodes[n].n_ifaces; i++)
+			links += c->nodes[n].ifaces[i].far != NULL;
+	}
+	return json_pack("{s:b, s:s, s:I, s:i, s:s, s:f, s:o, s:I, s:I, s:I, s:I}", "ok", 1, "fabric", c ? c->fabric : "",
+			"serial", (json_int_t)atomic_load(&e->fabric)->serial, "pid", (int)getpid(), "version", ROOKERY_VERSION,
+			"uptime", (double)(clock_now() - e->started) / 1e9, "workers", workers, "memory_bytes",
+			(json_int_t)show_resident(), "links", (json_int_t)(links / 2), "guests",
+			(json_int_t)(c ? c->n_nodes - c->n_routers : 0), "routers", (json_int_t)(c ? c->n_routers : 0));
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A worker: it polls its ports while there was work within idle_poll_time, then sleeps on their descriptors. One turn is: see which ports
+ * have something, receive a burst from each, walk it under the slow lock, start what the walk has queued, and send. Timers
+ * are worker 0's.
+ */
+#include "fabric/engine/engine.h"
+
+#include "fabric/base/log.h"
+#include "fabric/engine/capture.h"
+#include "fabric/engine/probe.h"
+#include "fabric/router/way.h"
+
+#include <errno.h>
+#include <rte_lcore.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum {
+	EVENTS = 64,
+	POLLED_INTERVAL_NS = 100000, /* ports without descriptor are looked at this often when nothing comes */
+	QUEUE_BUDGET = 512,          /* queued packets started in one turn */
+};
+
+static void
+send_to_port(struct walker *walker, uint32_t port, struct pkt *p)
+{
+	struct worker *w = (struct worker *)walker;
+	struct engine_port *ep = w->engine->ports[port];
+
+	if (!ep) {
+		pkt_drop(&walker->env, &walker->env.drops, p, DROP_IFACE_GONE);
+		return;
+	}
+	if (ep->captures)
+		capture_packet(walker, ep->captures, p, ep->port->frames, false);
+	ep->count.tx_packets += pkt_segments(p);
+	ep->count.tx_bytes += pkt_len(p);
+	if (walker->env.now - ep->last_sent > 1000000000u)
+		ep->wakeups++;
+	ep->last_sent = walker->env.now;
+	w->out[w->n_out].to = ep;
+	w->out[w->n_out].p = p;
+	if (++w->n_out == OUT_MAX)
+		worker_flush(w);
+}
+
+void
+worker_flush(struct worker *w)
+{
+	struct pkt *batch[OUT_MAX];
+
+	for (unsigned i = 0; i < w->n_out;) {
+		struct engine_port *ep = w->out[i].to;
+		uint16_t n = 0;
+
+		while (i < w->n_out && w->out[i].to == ep)
+			batch[n++] = w->out[i++].p;
+		if (ep->port->fd < 0)
+			rte_spinlock_lock(&ep->lock);
+		ep->port->ops->tx(ep->port, &w->walker.env, batch, n);
+		if (ep->port->fd < 0)
+			rte_spinlock_unlock(&ep->lock);
+	}
+	w->n_out = 0;
+}
+
+void
+worker_run_queue(struct worker *w)
+{
+	for (unsigned i = 0; i < QUEUE_BUDGET && w->queued; i++) {
+		struct pkt *p = STAILQ_FIRST(&w->queue);
+
+		STAILQ_REMOVE_HEAD(&w->queue, queue);
+		w->queued--;
+		router_start(&w->walker, p);
+	}
+}
+
+static unsigned
+receive(struct worker *w, struct engine_port *ep)
+{
+	struct pkt *burst[BURST];
+	bool locked = ep->port->fd < 0;
+	uint16_t n;
+
+	if (locked)
+		rte_spinlock_lock(&ep->lock);
+	n = ep->port->ops->rx(ep->port, &w->walker.env, burst, BURST);
+	if (locked)
+		rte_spinlock_unlock(&ep->lock);
+	if (n == 0)
+		return 0;
+	slow_lock(w);
+	engine_port_input(w, ep, burst, n);
+	worker_run_queue(w);
+	slow_unlock(w);
+	worker_flush(w);
+	w->stats.packets += n;
+	w->stats.bursts++;
+	return n;
+}
+
+/* Takes at most as many ports as are ready now: what they answer each other waits for the next turn. */
+static unsigned
+receive_ready(struct worker *w)
+{
+	unsigned n = 0, turns = 0;
+	struct engine_port *ep;
+
+	while (turns++ < EVENTS) {
+		rte_spinlock_lock(&w->ready_lock);
+		ep = TAILQ_FIRST(&w->ready);
+		if (ep) {
+			TAILQ_REMOVE(&w->ready, ep, ready_link);
+			ep->ready = false;
+		}
+		rte_spinlock_unlock(&w->ready_lock);
+		if (!ep)
+			break;
+		n += receive(w, ep);
+	}
+	return n;
+}
+
+static unsigned
+receive_polled(struct worker *w)
+{
+	struct engine_port *ports[EVENTS], *ep;
+	unsigned n = 0, n_ports = 0;
+
+	if (TAILQ_EMPTY(&w->polled))
+		return 0;
+	rte_spinlock_lock(&w->ready_lock);
+	TAILQ_FOREACH(ep, &w->polled, ready_link)
+		if (n_ports < EVENTS)
+			ports[n_ports++] = ep;
+	rte_spinlock_unlock(&w->ready_lock);
+	for (unsigned i = 0; i < n_ports; i++)
+		n += receive(w, ports[i]);
+	return n;
+}
+
+static void
+run_timers(struct worker *w)
+{
+	slow_lock(w);
+	timers_run(&w->engine->timers, &w->walker.env, 256);
+	worker_run_queue(w);
+	slow_unlock(w);
+	worker_flush(w);
+}
+
+/* ns until something must be done without any descriptor telling; UINT64_MAX: never. */
+static uint64_t
+patience(struct worker *w, uint64_t now)
+{
+	uint64_t next = w->id == 0 ? atomic_load(&w->engine->next_timer) : UINT64_MAX;
+
+	if (w->queued || !TAILQ_EMPTY(&w->ready))
+		return 0;
+	if (!TAILQ_EMPTY(&w->polled))
+		next = RTE_MIN(next, now + POLLED_INTERVAL_NS);
+	return next == UINT64_MAX ? UINT64_MAX : next > now ? next - now : 0;
+}
+
+static int
+wait_for_events(struct worker *w, struct epoll_event *events, uint64_t ns)
+{
+	struct timespec t = {.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
+	int n;
+
+	if (ns == 0)
+		return epoll_wait(w->epoll_fd, events, EVENTS, 0);
+	rte_rcu_qsbr_thread_offline(w->engine->rcu, w->id);
+	n = epoll_pwait2(w->epoll_fd, events, EVENTS, ns == UINT64_MAX ? NULL : &t, NULL);
+	rte_rcu_qsbr_thread_online(w->engine->rcu, w->id);
+	w->stats.sleeps++;
+	return n;
+}
+
+static unsigned
+receive_events(struct worker *w, const struct epoll_event *events, int n)
+{
+	unsigned packets = 0;
+
+	for (int i = 0; i < n; i++) {
+		eventfd_t count;
+
+		if (events[i].data.ptr)
+			packets += receive(w, events[i].data.ptr);
+		else
+			eventfd_read(w->wake_fd, &count);
+	}
+	return packets;
+}
+
+static void
+work(struct worker *w)
+{
+	struct epoll_event events[EVENTS];
+	uint64_t now = clock_now(), last = 0, woke = now;
+
+	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
+		uint64_t poll_ns = (uint64_t)tune(&w->engine->tunables, TUNE_IDLE_POLL_TIME) * 1000;
+		uint64_t ns = now - last < poll_ns ? 0 : patience(w, now);
+		unsigned packets;
+		int n;
+
+		if (ns)
+			w->stats.busy_ns += now - woke;
+		n = wait_for_events(w, events, ns);
+		now = clock_now();
+		if (ns)
+			woke = now;
+		packets = receive_events(w, events, n);
+		packets += receive_ready(w);
+		packets += receive_polled(w);
+		if (w->queued || (w->id == 0 && atomic_load(&w->engine->next_timer) <= now))
+			run_timers(w);
+		rte_rcu_qsbr_quiescent(w->engine->rcu, w->id);
+		if (packets) {
+			now = clock_now();
+			last = now;
+		}
+	}
+}
+
+static void *
+worker_main(void *arg)
+{
+	struct worker *w = arg;
+	char name[16];
+
+	snprintf(name, sizeof(name), "worker-%u", w->id);
+	pthread_setname_np(pthread_self(), name);
+	rte_thread_register(); /* for the buffer caches; without them it is only slower */
+	rte_rcu_qsbr_thread_register(w->engine->rcu, w->id);
+	rte_rcu_qsbr_thread_online(w->engine->rcu, w->id);
+	w->stats.since = clock_now();
+	work(w);
+	rte_rcu_qsbr_thread_offline(w->engine->rcu, w->id);
+	rte_rcu_qsbr_thread_unregister(w->engine->rcu, w->id);
+	return NULL;
+}
+
+int
+worker_init(struct worker *w, struct engine *e, unsigned id)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	*w = (struct worker){
+			.engine = e,
+			.id = id,
+			.walker = {
+					.env = {.ops = &engine_env_ops,
+							.timers = &e->timers,
+							.epoch = &e->epoch,
+							.random = clock_now() | 1},
+					.send = send_to_port,
+					.listen = probe_answer,
+					.lost = probe_lost,
+					.capture = capture_packet,
+			},
+	};
+	STAILQ_INIT(&w->queue);
+	TAILQ_INIT(&w->ready);
+	TAILQ_INIT(&w->polled);
+	rte_spinlock_init(&w->ready_lock);
+	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (w->epoll_fd < 0 || w->wake_fd < 0)
+		return -errno;
+	return epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, w->wake_fd, &event) < 0 ? -errno : 0;
+}
+
+int
+worker_start(struct worker *w)
+{
+	return -pthread_create(&w->thread, NULL, worker_main, w);
+}
+
+void
+worker_wake(struct worker *w)
+{
+	eventfd_write(w->wake_fd, 1);
+}
+
+void
+worker_stop(struct worker *w)
+{
+	atomic_store(&w->stop, true);
+	worker_wake(w);
+	pthread_join(w->thread, NULL);
+}
+
+void
+worker_fini(struct worker *w)
+{
+	struct pkt *p;
+
+	while ((p = STAILQ_FIRST(&w->queue))) {
+		STAILQ_REMOVE_HEAD(&w->queue, queue);
+		env_pkt_free(&w->walker.env, p);
+	}
+	close(w->epoll_fd);
+	close(w->wake_fd);
+}

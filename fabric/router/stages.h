@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The stages that every router has, for the table in way.c. Each is a struct stage's `run`. */
+#ifndef FABRIC_ROUTER_STAGES_H
+#define FABRIC_ROUTER_STAGES_H
+
+#include "fabric/router/way.h"
+
+enum verdict route_input(struct walker *w, struct step *s);
+enum verdict route_output(struct walker *w, struct step *s);
+enum verdict input_reassemble(struct walker *w, struct step *s);
+enum verdict input_deliver(struct walker *w, struct step *s);
+enum verdict forward_ttl(struct walker *w, struct step *s);
+enum verdict forward_mtu(struct walker *w, struct step *s);
+enum verdict to_postrouting(struct walker *w, struct step *s);
+
+static inline enum verdict
+drop(struct step *s, enum drop_reason why)
+{
+	s->why = why;
+	return VERDICT_DROP;
+}
+
+static inline enum verdict
+go(struct pkt *p, enum hook hook)
+{
+	p->hook = (uint8_t)hook;
+	return VERDICT_GO;
+}
+
+#endif

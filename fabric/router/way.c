@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fabric/router/way.h"
+
+#include "fabric/router/stages.h"
+
+/*
+ *  arrives ─> PREROUTING ─> route ──┬─> INPUT ─> deliver: ICMP, or the control namespace
+ *                                   └─> FORWARD ──────────┐
+ *  made here ─> OUTPUT ─> route ──────────────────────────┴─> POSTROUTING ─> egress ─> the next router, LAN, port
+ *
+ * Filters, connection tracking and translation add rows at netfilter's priorities; nothing else changes.
+ */
+static const struct stage prerouting[] = {
+		{"route", PRIORITY_LAST, READS_STATE, route_input},
+		{0},
+};
+
+static const struct stage input[] = {
+		{"reassemble", PRIORITY_FIRST, READS_NEVER, input_reassemble},
+		{"deliver", PRIORITY_LAST, READS_NEVER, input_deliver},
+		{0},
+};
+
+static const struct stage forward[] = {
+		{"ttl", PRIORITY_FIRST, READS_GUARD, forward_ttl},
+		{"mtu", PRIORITY_FIRST + 1, READS_GUARD, forward_mtu},
+		{"onward", PRIORITY_LAST, READS_KEY, to_postrouting},
+		{0},
+};
+
+static const struct stage output[] = {
+		{"route", PRIORITY_FIRST, READS_STATE, route_output},
+		{"onward", PRIORITY_LAST, READS_KEY, to_postrouting},
+		{0},
+};
+
+static const struct stage postrouting[] = {
+		{"egress", PRIORITY_LAST, READS_STATE, egress},
+		{0},
+};
+
+const struct way router_way = {{
+		[HOOK_PREROUTING] = prerouting,
+		[HOOK_INPUT] = input,
+		[HOOK_FORWARD] = forward,
+		[HOOK_OUTPUT] = output,
+		[HOOK_POSTROUTING] = postrouting,
+}};
+
+void
+router_drop(struct walker *w, struct pkt *p, enum drop_reason why)
+{
+	if (w->lost)
+		w->lost(w, p, why);
+	if (p->in)
+		p->in->live->count.rx_drops++;
+	else if (p->out)
+		p->out->live->count.tx_drops++;
+	pkt_drop(&w->env, p->router ? &p->router->live->drops : &w->env.drops, p, why);
+}
+
+static void
+note_stage(struct pkt *p, const struct stage *stage)
+{
+	if (p->recorder && stage->reads == READS_NEVER)
+		record_refuse(p->recorder, stage->name);
+}
+
+void
+router_walk(struct walker *w, const struct way *way, struct pkt *p)
+{
+	struct step s = {.p = p};
+
+	for (;;) {
+		const struct stage *stage = &way->hooks[s.p->hook][s.p->stage];
+
+		note_stage(s.p, stage);
+		switch (stage->run(w, &s)) {
+		case VERDICT_ACCEPT:
+			s.p->stage++;
+			break;
+		case VERDICT_REPEAT:
+			break;
+		case VERDICT_GO:
+			s.p->stage = 0;
+			break;
+		case VERDICT_STOLEN:
+			return;
+		case VERDICT_DROP:
+			router_drop(w, s.p, s.why);
+			return;
+		}
+	}
+}
