@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Requests on keeper.sock (fabric/control/proto.h). Each operation is one row of a table; it answers at once,
+ * but "stop", which is answered when all is gone. Who speaks another protocol is disconnected. A peer
+ * that reads slowly has its answers queued, within bounds, and holds up nobody.
+ */
+#include "fabric/keeper/diff.h"
+#include "fabric/keeper/keeper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+struct peer {
+	struct peer *next;
+	struct watcher watch;
+	struct wire wire;
+	bool waits_for_end;
+};
+
+enum { NAMESPACES_MAX = 5 };
+
+/* An answer on its way out, with descriptors that are closed after it. */
+struct answer {
+	json_t *msg;
+	int fds[NAMESPACES_MAX];
+	size_t n_fds;
+};
+
+/* ---- status, config, wait ---- */
+
+static json_t *
+program_record(const struct program *p)
+{
+	char text[32];
+
+	return json_pack("{ss si ss}", "command", p->command, "pid", p->pid, "state",
+			program_state_text(p, text, sizeof(text)));
+}
+
+static json_t *
+guest_record(const struct keeper *k, const struct cfg_node *node)
+{
+	const struct nsguest *g = nsguest_find(k, node->name);
+	json_t *record = json_pack("{ss ss}", "name", node->name, "kind",
+			g != NULL ? nsguest_kind_text(g) : "simulated");
+	json_t *programs;
+
+	if (g == NULL)
+		return record;
+	programs = json_array();
+	for (const struct program *p = g->programs; p != NULL; p = p->next)
+		json_array_append_new(programs, program_record(p));
+	json_object_set_new(record, "pid", json_integer(g->pid));
+	json_object_set_new(record, "alive", json_boolean(g->state == NSGUEST_ALIVE));
+	json_object_set_new(record, "programs", programs);
+	return record;
+}
+
+static void
+op_status(struct keeper *k, struct peer *peer, const json_t *request, struct answer *out)
+{
+	json_t *guests = json_array();
+
+	(void)peer;
+	(void)request;
+	for (size_t i = 0; i < k->config->n_nodes; i++)
+		if (k->config->nodes[i].kind != CFG_ROUTER || k->config->nodes[i].control)
+			json_array_append_new(guests, guest_record(k, &k->config->nodes[i]));
+	out->msg = json_pack("{sb ss sI si si sf sb sb so}", "ok", 1, "fabric", k->run.name, "serial",
+			(json_int_t)k->serial, "pid", (int)getpid(), "engine_pid", (int)k->engine.pid,
+			"uptime", (double)(keeper_now_ms() - k->started_ms) / 1000.0, "unprivileged",
+			k->unprivileged, "ready", k->ready, "guests", guests);
+}
+
+static void
+op_config(struct keeper *k, struct peer *peer, const json_t *request, struct answer *out)
+{
+	char *text = config_text(k->config);
+
+	(void)peer;
+	(void)request;
+	out->msg = text == NULL ? wire_error("out of memory")
+				: json_pack("{sb sI ss}", "ok", 1, "serial", (json_int_t)k->serial,
+						  "config", text);
+	free(text);
+}
+
+static void
+op_wait(struct keeper *k, struct peer *peer, const json_t *request, struct answer *out)
+{
+	(void)peer;
+	(void)request;
+	out->msg = json_pack("{sb sb}", "ok", 1, "ready", k->ready);
+}
+
+/* ---- apply ---- */
+
+static json_t *
+wrong_configuration(const struct cfg_errors *errs)
+{
+	json_t *answer;
+	char *text = NULL;
+	size_t len;
+	FILE *to = open_memstream(&text, &len);
+
+	for (size_t i = 0; to != NULL && i < errs->n; i++)
+		fprintf(to, "%s%s", i > 0 ? "\n" : "", errs->text[i]);
+	if (to != NULL && errs->total > errs->n)
+		fprintf(to, "\nand %zu more errors", errs->total - errs->n);
+	if (to != NULL)
+		fclose(to);
+	answer = wire_error("%s", text != NULL && len > 0 ? text : "the configuration is wrong");
+	free(text);
+	return answer;
+}
+
+/* A guest that died is in both configurations alike, and is made anew all the same. */
+static void
+add_dead_guests(const struct keeper *k, const struct config *to, json_t *actions)
+{
+	for (size_t i = 0; i < k->n_guests; i++) {
+		const struct cfg_node *node = config_node(to, k->guests[i]->name);
+
+		if (k->guests[i]->state == NSGUEST_DEAD && node != NULL && nsguest_wanted(node))
+			json_array_append_new(actions, json_sprintf("make guest %s anew", node->name));
+	}
+}
+
+/* Takes `to`. */
+static json_t *
+apply(struct keeper *k, struct config *to, const char *origin, bool dry_run)
+{
+	json_t *actions = diff_actions(k->config, to);
+	struct fault why;
+
+	add_dead_guests(k, to, actions);
+	if (!dry_run && keeper_change(k, to, origin, &why) < 0) {
+		json_decref(actions);
+		config_free(to);
+		return wire_error("%s", why.text);
+	}
+	if (dry_run)
+		config_free(to);
+	else
+		log_line(LOG_NOTICE, "keeper", "applied change %llu from %s: %zu actions",
+				(unsigned long long)k->serial, k->origin, json_array_size(actions));
+	return json_pack("{sb sI so*}", "ok", 1, "serial", (json_int_t)k->serial, "actions", actions);
+}
+
+static void
+op_apply(struct keeper *k, struct peer *peer, const json_t *request, struct answer *out)
+{
+	const json_t *text = json_object_get(request, "config"), *base = json_object_get(request, "base");
+	const char *origin = json_string_value(json_object_get(request, "origin"));
+	struct cfg_errors errs;
+	struct config *to = NULL;
+
+	(void)peer;
+	if (!json_is_string(text)) {
+		out->msg = wire_error("apply: there is no configuration");
+		return;
+	}
+	if (json_is_integer(base) && json_integer_value(base) != (json_int_t)k->serial) {
+		out->msg = wire_error("the fabric was changed meanwhile: it is at change %llu, not %lld",
+				(unsigned long long)k->serial, (long long)json_integer_value(base));
+		return;
+	}
+	origin = origin != NULL ? origin : "(apply)";
+	if (config_read(json_string_value(text), json_string_length(text), origin, &to, &errs) < 0) {
+		out->msg = wrong_configuration(&errs);
+	} else if (strcmp(to->fabric, k->config->fabric) != 0) {
+		out->msg = wire_error("this is fabric %s: its name cannot become %s while it runs",
+				k->config->fabric, to->fabric);
+		config_free(to);
+	} else {
+		out->msg = apply(k, to, origin, json_is_true(json_object_get(request, "dry_run")));
+	}
+	cfg_errors_free(&errs);
+}
+
+/* ---- enter ---- */
+
+static const char *
+cannot_enter(const struct keeper *k, const char *name, const struct nsguest *g)
+{
+	const struct cfg_node *node = config_node(k->config, name);
+
+	if (node == NULL)
+		return "there is no such guest or router";
+	if (node->kind == CFG_GUEST_SIMULATED)
+		return "it is simulated and has no namespace";
+	if (node->kind == CFG_ROUTER && !node->control)
+		return "it is a router without a control namespace (control: true)";
+	return g == NULL || g->state != NSGUEST_ALIVE ? "its init was killed" : NULL;
+}
+
+static int
+open_namespace(pid_t pid, const char *which)
+{
+	char path[48];
+
+	if (strcmp(which, "user") == 0)
+		return open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, which);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static void
+op_enter(struct keeper *k, struct peer *peer, const json_t *request, struct answer *out)
+{
+	static const char *const names[NAMESPACES_MAX] = {"user", "mnt", "pid", "net",
+			"uts"};
+	const char *name = json_string_value(json_object_get(request, "node"));
+	const struct nsguest *g = name != NULL ? nsguest_find(k, name) : NULL;
+	const char *error = name != NULL ? cannot_enter(k, name, g) : "no name is given";
+	size_t first = k->unprivileged ? 0 : 1;
+	json_t *list;
+
+	(void)peer;
+	if (error != NULL) {
+		out->msg = wire_error("cannot enter %s: %s", name != NULL ? name : "a guest", error);
+		return;
+	}
+	list = json_array();
+	for (size_t i = first; i < NAMESPACES_MAX; i++) {
+		int fd = open_namespace(g->pid, names[i]);
+
+		if (fd < 0)
+			break;
+		out->fds[out->n_fds++] = fd;
+		json_array_append_new(list, json_string(names[i]));
+	}
+	if (json_array_size(list) == NAMESPACES_MAX - first)
+		out->msg = json_pack("{sb si sO}", "ok", 1, "pid", (int)g->pid, "namespaces", list);
+	else
+		out->msg = wire_error("cannot enter %s: %s", name, strerror(errno));
+	json_decref(list);
+}
+
+/* ---- stop ---- */
+
+static void
+op_stop(struct keeper *k, struct peer *peer, const json_t *request, struct answer *out)
+{
+	(void)request;
+	(void)out;
+	log_line(LOG_NOTICE, "keeper", "ending: asked to");
+	peer->waits_for_end = true;
+	k->stopping = true;
+}
+
+static const struct {
+	const char *op;
+	void (*run)(struct keeper *k, struct peer *peer, const json_t *request, struct answer *out);
+} operations[] = {
+		{"status", op_status},
+		{"config", op_config},
+		{"apply", op_apply},
+		{"enter", op_enter},
+		{"stop", op_stop},
+		{"wait", op_wait},
+};
+
+/* ---- connections ---- */
+
+static void
+peer_free(struct keeper *k, struct peer *peer)
+{
+	for (struct peer **at = &k->peers; *at != NULL; at = &(*at)->next) {
+		if (*at == peer) {
+			*at = peer->next;
+			break;
+		}
+	}
+	keeper_unwatch(k, &peer->watch);
+	wire_fini(&peer->wire);
+	free(peer);
+}
+
+static int
+send_answer(struct peer *peer, struct answer *a)
+{
+	int rc = 0;
+
+	if (a->msg != NULL)
+		rc = a->n_fds > 0 ? wire_send(&peer->wire, a->msg, a->fds, a->n_fds)
+				  : wire_queue(&peer->wire, a->msg);
+	while (a->n_fds > 0)
+		close(a->fds[--a->n_fds]);
+	json_decref(a->msg);
+	return rc;
+}
+
+static int
+answer(struct keeper *k, struct peer *peer, const json_t *request)
+{
+	const char *op = json_string_value(json_object_get(request, "op"));
+	struct answer a = {0};
+
+	for (size_t i = 0; op != NULL && i < sizeof(operations) / sizeof(operations[0]); i++) {
+		if (strcmp(operations[i].op, op) != 0)
+			continue;
+		operations[i].run(k, peer, request, &a);
+		return send_answer(peer, &a);
+	}
+	a.msg = wire_error("the keeper knows no operation %s", op != NULL ? op : "without a name");
+	return send_answer(peer, &a);
+}
+
+static int
+read_requests(struct keeper *k, struct peer *peer)
+{
+	json_t *request;
+	int rc = 0;
+
+	while (!k->stopping && rc == 0) {
+		rc = wire_recv(&peer->wire, &request, NULL, NULL);
+		if (rc == 0)
+			rc = answer(k, peer, request);
+		json_decref(request);
+	}
+	return rc == -EAGAIN ? 0 : rc;
+}
+
+static void
+peer_ready(struct keeper *k, struct watcher *w, uint32_t events)
+{
+	struct peer *peer = watcher_owner(w, struct peer, watch);
+	int rc = wire_flush(&peer->wire);
+
+	/* New requests only when the answers of the old ones are gone. */
+	if (rc == 0 && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
+		rc = read_requests(k, peer);
+	if (rc >= 0)
+		rc = wire_flush(&peer->wire);
+	if (rc >= 0)
+		rc = keeper_watch(k, w, rc == 1 ? EPOLLOUT : EPOLLIN);
+	if (rc < 0)
+		peer_free(k, peer);
+}
+
+void
+request_accept(struct keeper *k, struct watcher *w, uint32_t events)
+{
+	int fd = wire_accept(w->fd);
+	struct peer *peer = fd < 0 ? NULL : calloc(1, sizeof(*peer));
+
+	(void)events;
+	if (peer == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	wire_init(&peer->wire, fd);
+	peer->watch = (struct watcher){.fd = fd, .ready = peer_ready};
+	peer->next = k->peers;
+	k->peers = peer;
+	if (keeper_watch(k, &peer->watch, EPOLLIN) < 0)
+		peer_free(k, peer);
+}
+
+void
+request_end(struct keeper *k, const char *error)
+{
+	json_t *msg = error != NULL ? wire_error("%s", error) : wire_ok();
+
+	/* Those who connected while a start that failed was under way. */
+	for (int fd; error != NULL && k->listener.fd >= 0 && (fd = wire_accept(k->listener.fd)) >= 0;) {
+		struct wire w;
+
+		wire_init(&w, fd);
+		wire_send(&w, msg, NULL, 0);
+		wire_fini(&w);
+	}
+	while (k->peers != NULL) {
+		if (k->peers->waits_for_end)
+			wire_send(&k->peers->wire, msg, NULL, 0);
+		peer_free(k, k->peers);
+	}
+	json_decref(msg);
+}
