@@ -68,6 +68,101 @@ unit-tests: $(UNIT_TESTS)
 clean:
 	$(Q)rm -rf build
 
+# ---- installing what is needed, testing, running, measuring ----
+
+JOBS  := $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 1))
+SUB    = +$(Q)$(MAKE) --no-print-directory $(JOBS)
+FLOOD := build/flood
+
+deps:
+	$(Q)scripts/install-deps
+
+$(FLOOD): tests/bench/flood.c Makefile
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g $(WARN) -o $@ $<
+
+# ASan and UBSan for the unit tests and most lab tests; those that measure take the release build.
+test: deps
+	$(SUB) BUILD=release all $(FLOOD)
+	$(SUB) BUILD=asan all unit-tests
+	$(Q)tests/run
+
+run: deps
+	$(SUB) BUILD=release all
+	$(Q)scripts/run-demo
+
+bench bench-quick: deps
+	$(Q)scripts/install-deps --bench
+	$(SUB) BUILD=release all $(FLOOD)
+	$(Q)tests/bench/tcp.py $(if $(filter bench-quick,$@),--pairs 1)
+
+# The libFuzzer harnesses tests/fuzz/NAME_fuzz.c, each for FUZZ_SECONDS, from and into a copy of its corpus.
+FUZZ_SECONDS ?= 600
+FUZZERS      := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
+
+CFLAGS_fuzz  := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+LDFLAGS_fuzz := -fsanitize=address,undefined
+
+build/fuzz/%_fuzz: build/fuzz/tests/fuzz/%_fuzz.o $(call objs,tests/unit/support $(BASE) $(CONTROL) $(ENGINE))
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ -Wl,--as-needed $(PKG_LIBS)
+
+fuzzers: $(FUZZERS:%=build/fuzz/%_fuzz)
+
+fuzz:
+	$(Q)scripts/install-deps --fuzz
+	$(SUB) BUILD=fuzz CC=clang fuzzers
+	$(Q)set -e; for name in $(FUZZERS); do \
+		mkdir -p build/fuzz/corpus/$$name build/fuzz/found; \
+		echo "  FUZZ  $$name, $(FUZZ_SECONDS) s"; \
+		build/fuzz/$${name}_fuzz -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+			-verbosity=0 -artifact_prefix=build/fuzz/found/$$name- build/fuzz/corpus/$$name tests/fuzz/corpus/$$name; \
+	done
+
+# The two that nobody calls by hand go where `rookery` looks for them: libexec beside bin.
+BINDIR     := $(DESTDIR)$(PREFIX)/bin
+LIBEXECDIR := $(DESTDIR)$(PREFIX)/libexec/rookery
+MANDIR     := $(DESTDIR)$(PREFIX)/share/man
+DOCDIR     := $(DESTDIR)$(PREFIX)/share/doc/rookery
+BASHDIR    := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+MANPAGES   := rookery.1 rookeryd.8 rookery-keeper.8 rookery.yaml.5
+
+install: all
+	$(Q)install -d $(BINDIR) $(LIBEXECDIR) $(DOCDIR)/configs $(BASHDIR) $(foreach n,1 5 8,$(MANDIR)/man$(n))
+	$(Q)install -m 755 $(OUT)/rookery $(BINDIR)
+	$(Q)install -m 755 $(OUT)/rookeryd $(OUT)/rookery-keeper $(LIBEXECDIR)
+	$(Q)set -e; for page in $(MANPAGES); do \
+		$(OUT)/rookery man $${page%.*} > build/$$page; \
+		install -m 644 build/$$page $(MANDIR)/man$${page##*.}; \
+	done
+	$(Q)$(OUT)/rookery completion bash > build/completion.bash
+	$(Q)install -m 644 build/completion.bash $(BASHDIR)/rookery
+	$(Q)install -m 644 $(wildcard README* NEWS LICENSE docs/*.md) $(DOCDIR)
+	$(Q)install -m 644 $(wildcard configs/*.yaml) $(DOCDIR)/configs
+
+uninstall:
+	$(Q)rm -rf $(LIBEXECDIR) $(DOCDIR)
+	$(Q)rm -f $(BINDIR)/rookery $(BASHDIR)/rookery $(foreach p,$(MANPAGES),$(MANDIR)/man$(subst .,,$(suffix $(p)))/$(p))
+
+# What can be said about the text alone.
+SCRIPTS := tests/run .ci/run $(wildcard scripts/* tests/lab/*.py tests/bench/*.py)
+SOURCES := $(sort $(shell find $(BASE) $(CONTROL) $(ENGINE) $(KEEPER) $(CLI) tests drivers -name '*.[ch]' 2>/dev/null))
+
+lint:
+	$(Q)! grep -nE '[[:blank:]]+$$' $(SOURCES) $(SCRIPTS) Makefile || { echo 'lint: blanks at the end of lines'; false; }
+	$(Q)! grep -LE 'SPDX-License-Identifier: GPL-2.0-or-later' $(SOURCES) $(SCRIPTS) | grep . || { echo 'lint: no SPDX line'; false; }
+	$(Q)set -e; for script in $(SCRIPTS); do \
+		case $$(head -n 1 $$script) in \
+		*python3*|'# SPDX'*) python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read(), sys.argv[1])' $$script ;; \
+		*) sh -n $$script ;; \
+		esac; \
+	done
+	$(Q)if command -v clang-format >/dev/null; then \
+		clang-format --dry-run $(SOURCES) 2>&1 | grep -c 'clang-formatted' | sed 's/^/lint: lines that clang-format would write otherwise: /'; fi
+
+.PHONY: deps test run bench bench-quick fuzz fuzzers install uninstall lint
+
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
 
 .PHONY: all clean unit-tests

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* rookery check: what is wrong with a configuration, all of it. */
+#include "fabric/cli/cli.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A link has two ends, and each is an interface. */
+static size_t
+count_links(const struct config *cfg)
+{
+	size_t ends = 0;
+
+	for (size_t i = 0; i < cfg->n_nodes; i++) {
+		for (size_t k = 0; k < cfg->nodes[i].n_ifaces; k++) {
+			enum cfg_iface_kind kind = cfg->nodes[i].ifaces[k].kind;
+
+			ends += kind == CFG_IUCV || kind == CFG_CTC;
+		}
+	}
+	return ends / 2;
+}
+
+static json_t *
+file_record(const char *path, const struct config *cfg, const struct cfg_errors *errs)
+{
+	json_t *record = json_pack("{s:s, s:b, s:[]}", "file", path, "ok", cfg != NULL, "errors");
+
+	for (size_t i = 0; i < errs->n; i++)
+		json_array_append_new(json_object_get(record, "errors"), json_string(errs->text[i]));
+	if (cfg) {
+		json_object_set_new(record, "fabric", json_string(cfg->fabric));
+		json_object_set_new(record, "routers", json_integer((json_int_t)cfg->n_routers));
+		json_object_set_new(record, "guests",
+				json_integer((json_int_t)(cfg->n_nodes - cfg->n_routers)));
+		json_object_set_new(record, "links", json_integer((json_int_t)count_links(cfg)));
+	}
+	return record;
+}
+
+static const char *
+plural(size_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+static void
+print_good(const char *path, const struct config *cfg)
+{
+	size_t guests = cfg->n_nodes - cfg->n_routers, links = count_links(cfg);
+
+	printf("%s: fabric %s, %zu router%s, %zu guest%s, %zu link%s\n", path, cfg->fabric, cfg->n_routers,
+			plural(cfg->n_routers), guests, plural(guests), links, plural(links));
+}
+
+static void
+print_bad(const struct cfg_errors *errs)
+{
+	for (size_t i = 0; i < errs->n; i++)
+		fprintf(stderr, "rookery: %s\n", errs->text[i]);
+	if (errs->total > errs->n)
+		fprintf(stderr, "rookery: and %zu more\n", errs->total - errs->n);
+}
+
+static int
+check_file(const char *path, json_t *records)
+{
+	struct cfg_errors errs;
+	struct config *cfg = NULL;
+	int err = config_load(path, &cfg, &errs);
+
+	if (err < 0)
+		cfg = NULL;
+	if (records)
+		json_array_append_new(records, file_record(path, cfg, &errs));
+	else if (cfg)
+		print_good(path, cfg);
+	else if (errs.n > 0)
+		print_bad(&errs);
+	else
+		complain("%s: %s", path, strerror(-err));
+	cfg_errors_free(&errs);
+	if (cfg)
+		config_free(cfg);
+	return err < 0 ? STATUS_FAILED : STATUS_OK;
+}
+
+int
+run_check(struct cli *cl)
+{
+	json_t *records = cli_arg(cl, "json") ? json_array() : NULL;
+	int status = STATUS_OK;
+	const char *path;
+	size_t i = 0;
+
+	while ((path = parsed_next(&cl->args, "FILE", &i))) {
+		if (check_file(path, records) != STATUS_OK)
+			status = STATUS_FAILED;
+	}
+	if (records) {
+		json_dumpf(records, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+		putchar('\n');
+	}
+	json_decref(records);
+	return status;
+}

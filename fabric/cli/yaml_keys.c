@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fabric/cli/yaml_keys.h"
+
+#include <stddef.h>
+
+static const struct yaml_key top[] = {
+		{"fabric", "name", NULL, "Name of the fabric, 1 to 15 characters. Must be given."},
+		{"routers", "map", NULL, "Routers by user id; see ROUTER."},
+		{"guests", "map", NULL, "Guests by user id; see GUEST. Routers and guests share their names, in which "
+			"case does not count."},
+		{"lans", "map", NULL, "Ethernet segments by name; see LAN."},
+		{"osa", "map", NULL, "Adapters by name; see ADAPTER."},
+		{"tunables", "map", NULL, "Timeouts and limits of the fabric by name; see TUNABLES."},
+		{0},
+};
+
+static const struct yaml_key router[] = {
+		{"forward", "boolean", "false", "Forwards packets that are not its own."},
+		{"control", "boolean", "false", "Has a control namespace: its interfaces are mirrored there, and its "
+			"local programs run in it."},
+		{"interfaces", "map", NULL, "Interfaces by name; see INTERFACE."},
+		{"routes", "list", NULL, "See ROUTE."},
+		{"rules", "list", NULL, "Policy rules; see RULE."},
+		{"tunables", "map", NULL, "Timeouts and limits of this router, above those of the fabric."},
+		{0},
+};
+
+static const struct yaml_key guest[] = {
+		{"netns", "boolean", "true", "A Linux network namespace of this host."},
+		{"simulated", "boolean", "false", "Simulated within the engine instead: answers ARP, ping and UDP echo."},
+		{"forward", "boolean", "false", "Is a router itself (net.ipv4.ip_forward)."},
+		{"interfaces", "map", NULL, "Interfaces by name; see INTERFACE."},
+		{"routes", "list", "a default route, when it has one link", "See ROUTE."},
+		{"run", "text or list", NULL, "Programs that run in it, each a line for sh(1). Namespace guests only."},
+		{0},
+};
+
+static const struct yaml_key iface[] = {
+		{"iucv", "NODE or NODE/INTERFACE", NULL, "An IUCV link to that node. The interface is only needed when "
+			"there are several links between the two."},
+		{"ctc", "NODE or NODE/INTERFACE", NULL, "The same, as a coupled pair of CTCs."},
+		{"osa", "name", NULL, "The host side of that adapter. Routers only."},
+		{"lan", "name", NULL, "A place on that LAN."},
+		{"vipa", "address or list", NULL, "A dummy interface, always up, that holds these addresses."},
+		{"address", "address or list", NULL, "Its addresses. On a LAN with a prefix length; on a link without "
+			"one the length is 32."},
+		{"peer", "address", "what the far end has as its address", "Address of the other end. Links only."},
+		{"mtu", "bytes", "that of the kind or of the LAN", "The largest packet, 68 to 65535. Both ends of a link "
+			"should agree."},
+		{"mac", "MAC address", "made from the names", "With osa and lan only."},
+		{"up", "boolean", "true", "Whether it is set up."},
+		{"rp_filter", "off, strict or loose", "off", "Whether a packet's source has to be reachable through the "
+			"interface that it came in by (strict), or at all (loose)."},
+		{"log_martians", "boolean", "false", "Logs packets with impossible addresses."},
+		{"proxy_arp", "boolean", "false", "Answers ARP for addresses that are routed elsewhere."},
+		{"sourcevipa", "interface", NULL, "Dummy interface whose address packets take as source that leave by "
+			"this one."},
+		{0},
+};
+
+static const struct yaml_key route[] = {
+		{"to", "prefix or default", NULL, "The destination. Must be given."},
+		{"via", "address", NULL, "The next hop, on link by one of the interfaces."},
+		{"dev", "interface", "that of the next hop", "The interface."},
+		{"nexthops", "list", NULL, "Several next hops instead of one: maps of via, dev and weight (1 to 256, "
+			"default 1)."},
+		{"metric", "number", "0", "Smaller is better."},
+		{"table", "number", "254 (main)", "The route table; any but 255."},
+		{"mtu", "bytes", "that of the interface", "The largest packet this way."},
+		{"src", "address", NULL, "The source that the node's own packets take."},
+		{"discard", "boolean", "false", "Instead of a next hop: drops packets silently."},
+		{"unreachable", "boolean", "false", "Instead of a next hop: refuses them, host unreachable."},
+		{"prohibit", "boolean", "false", "Instead of a next hop: refuses them, administratively prohibited."},
+		{0},
+};
+
+static const struct yaml_key rule[] = {
+		{"priority", "number", NULL, "Lower comes first; 0 is the local table, 32766 main. Must be given."},
+		{"table", "number", NULL, "The table to look up. Must be given."},
+		{"from", "prefix", "any", "Source of the packet."},
+		{"to", "prefix", "any", "Destination of the packet."},
+		{"iif", "interface", "any", "Interface it came in by."},
+		{"mark", "MARK or MARK/MASK", "any", "Its firewall mark."},
+		{"tos", "number", "any", "Its type of service."},
+		{0},
+};
+
+static const struct yaml_key lan[] = {
+		{"type", "ethernet", "ethernet", "Kind of the segment."},
+		{"mtu", "bytes", "1500", "The largest packet, 68 to 9000."},
+		{0},
+};
+
+static const struct yaml_key osa[] = {
+		{"network", "name", NULL, "Its network side is on this LAN of the fabric."},
+		{"device", "interface", NULL, "Or: on this network device of the host."},
+		{"devargs", "text", NULL, "Or: on a device that DPDK drives, by its devargs."},
+		{"mode", "qdio", "qdio", "How the adapter works."},
+		{0},
+};
+
+const struct yaml_map yaml_maps[] = {
+		{"TOP LEVEL", "The file is one map.", top},
+		{"ROUTER", "A virtual IP stack inside the engine. Its user id has 1 to 8 characters.", router},
+		{"GUEST", "A machine outside the packet engine. Its user id has 1 to 8 characters.", guest},
+		{"INTERFACE", "Exactly one of iucv, ctc, osa, lan and vipa says of which kind it is. A link has two ends, "
+			"and each is an interface of its node.", iface},
+		{"ROUTE", "Each is a map. Routes to the far end of a link and to the networks of addresses are there by "
+			"themselves.", route},
+		{"RULE", "Which table packets are looked up in, as in ip-rule(8).", rule},
+		{"LAN", "A multipoint segment.", lan},
+		{"ADAPTER", "An OSA adapter; exactly one of network, device and devargs.", osa},
+		{0},
+};
+
+const char yaml_example[] =
+		"fabric: two-layer\n"
+		"osa:\n"
+		"  osa0: {network: office}\n"
+		"lans:\n"
+		"  office: {}\n"
+		"routers:\n"
+		"  vmlinux4:\n"
+		"    forward: true\n"
+		"    interfaces:\n"
+		"      eth0: {osa: osa0, address: 9.12.6.80/24}\n"
+		"      iucv0: {iucv: vmlinux9, address: 192.168.1.1}\n"
+		"    routes:\n"
+		"      - {to: default, via: 9.12.6.75}\n"
+		"      - {to: 192.168.2.0/24, via: 192.168.1.2}\n"
+		"  vmlinux9:\n"
+		"    forward: true\n"
+		"    interfaces:\n"
+		"      iucv0: {iucv: vmlinux4, address: 192.168.1.2}\n"
+		"      iucv1: {iucv: tux0mstr, address: 10.0.0.1}\n"
+		"    routes:\n"
+		"      - {to: default, via: 192.168.1.1}\n"
+		"      - {to: 192.168.2.1, via: 10.0.0.2}\n"
+		"guests:\n"
+		"  tux0mstr:\n"
+		"    interfaces:\n"
+		"      iucv0: {iucv: vmlinux9, address: 10.0.0.2}\n"
+		"      dummy0: {vipa: 192.168.2.1}\n"
+		"    run: python3 -m http.server 80\n";

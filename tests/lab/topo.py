@@ -1,0 +1,349 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Topology files (tests/topologies/*.topo) against a lab that runs.
+
+A file says who is linked to whom, the routes of each node, and what is to be expected of a packet from a node to an address:
+the way it takes and that the answer comes back, or how it fails. prove() starts the matching configuration, looks whether
+it is that topology, and proves each `expect` with packets: the way by probes of TTL 1, 2, ... mapped back to nodes; a missing
+answer by seeing the request arrive; a discard and a loop by the drop counter of the node where it must happen.
+
+Lines after the first `expect` are done live, through rookery commands.
+"""
+import ipaddress
+import re
+
+import packets
+from lab import Capture, Failure, Lab, ROOT, SCALE, check, check_equal, wait_for
+from packets import Packet
+
+
+class Iface:
+    def __init__(self, node, name, address, lan=None, peer=None):
+        self.node, self.name, self.address, self.lan, self.peer = node, name, address, lan, peer
+
+
+class Topology:
+    def __init__(self, path):
+        self.nodes, self.lans, self.ifaces, self.vipas = {}, {}, {}, {}
+        self.routes, self.sources, self.script = {}, {}, []
+        live = False
+        for number, line in enumerate(open(path), 1):
+            words = line.split("#")[0].rstrip().rstrip("~").split()
+            if not words:
+                continue
+            live = live or words[0] == "expect"
+            if live:
+                self.script.append((number, words))
+            else:
+                self.apply(words)
+
+    def apply(self, words):
+        kind, rest = words[0], words[1:]
+        if kind == "add":
+            self.apply(rest)
+        elif kind == "node":
+            self.nodes[rest[0]] = {"role": rest[1], "forward": "forward" in rest[2:]}
+        elif kind == "lan":
+            self.lans[rest[0]] = ipaddress.ip_network(rest[1])
+        elif kind == "port":
+            node, name = rest[0].split(":")
+            self.ifaces[node, name] = Iface(node, name, rest[2], lan=rest[1])
+        elif kind == "ptp":
+            ends = [tuple(rest[1].split(":")), tuple(rest[3].split(":"))]
+            for end, address, peer in ((ends[0], rest[2], ends[1]), (ends[1], rest[4], ends[0])):
+                self.ifaces[end] = Iface(*end, address, peer=peer)
+        elif kind == "vipa":
+            node, name = rest[0].split(":")
+            self.vipas.setdefault(node, []).append((name, rest[1]))
+        elif kind == "srcvipa":
+            self.sources[rest[0]] = rest[1]
+        elif kind == "route":
+            self.routes.setdefault(rest[0], []).append(self.route(rest[1:]))
+        elif kind != "topo":
+            raise Failure(f"statement {kind} is not known here")
+
+    @staticmethod
+    def route(words):
+        value = lambda key: words[words.index(key) + 1] if key in words else None
+        prefix = "0.0.0.0/0" if words[0] == "default" else words[0]
+        return {"to": ipaddress.ip_network(prefix), "via": value("via"), "dev": value("dev"),
+                "discard": "discard" in words, "metric": int(value("metric") or 0)}
+
+    def addresses(self, node):
+        return {i.address for i in self.ifaces.values() if i.node == node} | {a for _, a in self.vipas.get(node, [])}
+
+    def owner(self, address):
+        """The nodes that have the address."""
+        return {n for n in self.nodes if address in self.addresses(n)}
+
+    def table(self, node):
+        for iface in self.ifaces.values():
+            if iface.node == node:
+                net = self.lans[iface.lan] if iface.lan else ipaddress.ip_network(self.ifaces[iface.peer].address)
+                yield {"to": net, "via": None, "dev": iface.name, "discard": False, "metric": 0}
+        yield from self.routes.get(node, [])
+
+    def walk(self, node, target):
+        """=> (fate, nodes on the way), by the tables of the file alone."""
+        way = [node]
+        for _ in range(64):
+            if target in self.addresses(node):
+                return "ok", way
+            if len(way) > 1 and not self.nodes[node]["forward"]:
+                return "noforward", way
+            fits = [r for r in self.table(node) if ipaddress.ip_address(target) in r["to"]]
+            if not fits:
+                return "noroute", way
+            best = min(fits, key=lambda r: (-r["to"].prefixlen, r["metric"]))
+            if best["discard"]:
+                return "discard", way
+            iface = self.ifaces[node, best["dev"]]
+            if iface.peer:
+                node = iface.peer[0]
+            else:
+                hop = best["via"] or target
+                there = [i.node for i in self.ifaces.values() if i.lan == iface.lan and i.address == hop]
+                if not there:
+                    return "noneigh", way
+                node = there[0]
+            way.append(node)
+        return "loop", way
+
+
+class Prover:
+    def __init__(self, topology, lab):
+        self.topo, self.lab = topology, lab
+        status = lab.show("routes")
+        self.routers = {r["node"] for r in status}
+        self.echo_id = 0x1100
+
+    # -- is it that topology?
+
+    def compare(self):
+        """Every node has the addresses and the routes of the file."""
+        shown, routes = self.lab.show("interfaces"), self.lab.show("routes")
+        for node in self.topo.nodes:
+            if node in self.routers:
+                self.compare_router(node, shown, routes)
+            else:
+                self.compare_guest(node)
+
+    def compare_router(self, node, shown, routes):
+        have = {a.split("/")[0] for r in shown if r["node"] == node for a in r["addresses"]}
+        check(self.topo.addresses(node) <= have, f"{node} has {sorted(have)}, not {self.topo.addresses(node)}")
+        for route in self.topo.routes.get(node, []):
+            found = [r for r in routes if r["node"] == node and r["to"] in (str(route["to"]), route_name(route["to"]))]
+            check(found, f"{node} has no route to {route['to']}")
+            if route["discard"]:
+                check(any(r["type"] == "discard" for r in found), f"{node}: {route['to']} is not discarded: {found}")
+            elif route["via"]:
+                check(any(r.get("via") == route["via"] for r in found), f"{node}: {route['to']} not via {route['via']}: {found}")
+
+    def compare_guest(self, node):
+        status, text = self.lab.agent(node).run("ip", "-4", "-o", "address", "show")
+        check_equal(status, 0, f"ip address in {node}")
+        have = set(re.findall(r"inet ([0-9.]+)", text))
+        check(self.topo.addresses(node) <= have, f"{node} has {sorted(have)}, not {self.topo.addresses(node)}")
+
+    # -- expectations
+
+    def expect(self, words):
+        node, target, rest = words[0], words[1], words[2:]
+        source = None
+        if rest[0] == "src":
+            source, rest = rest[1], rest[2:]
+        fate, way = self.topo.walk(node, target)
+        {"path": self.expect_path, "fail": self.expect_failure}[rest[0]](node, target, source, rest[1], fate, way)
+
+    def expect_path(self, node, target, source, names, fate, way):
+        names = names.split(",")
+        check((fate, way) == ("ok", names), f"the file contradicts itself: {fate} {way}")
+        if node in self.routers:
+            hops = self.trace_from_router(node, target)
+        else:
+            hops = self.trace_from_guest(node, target, source)
+        for position, (address, expected) in enumerate(zip(hops, names[1:]), 1):
+            owners = self.topo.owner(address) if address else set()
+            check(expected in owners, f"hop {position} is {address} ({', '.join(owners) or 'nobody'}), expected {expected}; hops {hops}")
+        check_equal(len(hops), len(names) - 1, f"hops to {target} ({hops})")
+
+    def trace_from_router(self, node, target):
+        """Addresses that answer, hop by hop, from the text of `rookery traceroute`."""
+        text = self.lab.command("traceroute", node, target, timeout=60).stdout
+        hops = []
+        for line in text.splitlines():
+            found = re.match(r"\s*(\d+)[\s:]+(.*)", line)
+            if found and int(found[1]) == len(hops) + 1:
+                address = re.search(r"\d+\.\d+\.\d+\.\d+", found[2])
+                hops.append(address[0] if address else None)
+        check(hops and hops[-1] == target, f"traceroute from {node} did not reach {target}: {text!r}")
+        return hops
+
+    def trace_from_guest(self, node, target, source):
+        hops = []
+        for ttl in range(1, 33):
+            answer = self.probe(node, target, ttl, source)
+            hops.append(answer.src)
+            if answer.icmp[0] == packets.ECHO_REPLY:
+                check_equal(answer.src, target, "who answered")
+                return hops
+        raise Failure(f"{target} does not answer; hops {hops}")
+
+    def send_echo(self, node, target, ttl=64):
+        """=> (mark before, id of the echo)"""
+        agent = self.lab.agent(node)
+        self.echo_id = (self.echo_id + 1) & 0xffff
+        mark = agent.mark()
+        agent.call("echo", dst=target, ttl=ttl, id=self.echo_id, seq=1)
+        return mark, self.echo_id
+
+    def probe(self, node, target, ttl, source):
+        """Sends echo requests of one TTL until one is answered. => the answer"""
+        agent = self.lab.agent(node)
+
+        def answered():
+            mark, ident = self.send_echo(node, target, ttl)
+            answers = lambda: self.answers_to(agent, mark, ident)
+            try:
+                first = wait_for(answers, "an answer", 1.0 / SCALE + 0.5)[0]
+            except Failure:
+                return None
+            if source:
+                sent = [Packet(s["data"]) for s in agent.seen(mark) if s["out"] and s["proto"] == packets.ETH_IP]
+                sources = {p.src for p in sent if p.icmp and p.icmp[0] == packets.ECHO and p.dst == target}
+                check_equal(sources, {source}, f"source of packets from {node}")
+            return first
+        return wait_for(answered, f"{node} to {target}, TTL {ttl}: an answer", 8)
+
+    @staticmethod
+    def answers_to(agent, mark, ident):
+        found = []
+        for seen in agent.seen(mark):
+            p = Packet(seen["data"])
+            if seen["out"] or seen["proto"] != packets.ETH_IP or not p.icmp:
+                continue
+            if p.icmp[0] == packets.ECHO_REPLY and p.echo_id[0] == ident:
+                found.append(p)
+            elif p.icmp[0] in (packets.TIME_EXCEEDED, packets.UNREACHABLE) and p.quoted.valid and p.quoted.icmp \
+                    and p.quoted.echo_id[0] == ident:
+                found.append(p)
+        return found
+
+    def expect_failure(self, node, target, source, how, fate, way):
+        check(fate == ("ok" if how == "noreturn" else how), f"the file contradicts itself: {fate} {way}")
+        getattr(self, "fail_" + how)(node, target, source, way)
+
+    def fail_discard(self, node, target, source, way):
+        """Silence, and the discard route of the last node counts exactly what was sent."""
+        before = self.lab.drops()
+        mark, ident = self.send_echo(node, target)
+        wait_for(lambda: self.lab.dropped("route-discard", way[-1], before) == 1, f"route-discard at {way[-1]}")
+        check(not self.answers_to(self.lab.agent(node), mark, ident), f"an answer from {target}, expected silence")
+
+    def fail_loop(self, node, target, source, way):
+        """The TTL ends at one of the nodes that pass it to and fro, and that node says so."""
+        round_about = set(way[-2:])
+        before = self.lab.drops()
+        mark, ident = self.send_echo(node, target)
+        wait_for(lambda: sum(self.lab.dropped("ttl-exceeded", n, before) for n in round_about) == 1,
+                 f"ttl-exceeded at one of {round_about}")
+        told = wait_for(lambda: self.answers_to(self.lab.agent(node), mark, ident), "time exceeded")[0]
+        check_equal(told.icmp, (packets.TIME_EXCEEDED, 0), "answer")
+        check(self.topo.owner(told.src) & round_about, f"time exceeded from {told.src}, expected one of {round_about}")
+
+    def fail_noroute(self, node, target, source, way):
+        """Network unreachable from the last node (and its counter, where it is a router of ours)."""
+        before = self.lab.drops()
+        mark, ident = self.send_echo(node, target)
+        told = wait_for(lambda: self.answers_to(self.lab.agent(node), mark, ident), "network unreachable")[0]
+        check_equal(told.icmp, (packets.UNREACHABLE, packets.NET), "answer")
+        check(way[-1] in self.topo.owner(told.src), f"told by {told.src}, expected {way[-1]}")
+        if way[-1] in self.routers:
+            check_equal(self.lab.dropped("no-route", way[-1], before), 1, f"no-route at {way[-1]}")
+
+    def fail_noreturn(self, node, target, source, way):
+        """The request arrives at its destination; no answer arrives here."""
+        end = way[-1]
+        entry = next(i for i in self.topo.ifaces.values() if i.node == end and self.enters(way[-2], i))
+        request = lambda p, ident: p.icmp and p.icmp[0] == packets.ECHO and p.dst == target and p.echo_id[0] == ident
+        if end in self.routers:
+            with Capture(self.lab, f"{end}:{entry.name}", "icmp") as capture:
+                mark, ident = self.send_echo(node, target)
+                arrived = wait_for(lambda: [p for p in map(Packet, list(capture.packets)) if request(p, ident)],
+                                   f"the request at {end}:{entry.name}")
+        else:
+            there = self.lab.agent(end)
+            since = there.mark()
+            mark, ident = self.send_echo(node, target)
+            arrived = wait_for(lambda: [p for p in (Packet(s["data"]) for s in there.seen(since) if not s["out"])
+                                        if p.valid and request(p, ident)], f"the request in {end}")
+        if source:
+            check_equal(arrived[0].src, source, "source of the request")
+        # The node in the middle still answers: what would have come back by now is here.
+        self.settle(node, way[1])
+        check(not [a for a in self.answers_to(self.lab.agent(node), mark, ident) if a.icmp[0] == packets.ECHO_REPLY],
+              f"an answer came from {target}, expected none")
+
+    def enters(self, before, iface):
+        if iface.peer:
+            return iface.peer[0] == before
+        return any(i.lan == iface.lan for i in self.topo.ifaces.values() if i.node == before and i.lan)
+
+    def settle(self, node, neighbour):
+        for address in sorted(self.topo.addresses(neighbour)):
+            if self.lab.ping(node, address, wait=1)[0]:
+                return
+        raise Failure(f"{node} does not reach its neighbour {neighbour}")
+
+    # -- live lines
+
+    def live(self, words):
+        if words[0] == "add":
+            self.lab.command("add", *words[1:])
+        elif words[0] == "srcvipa":
+            self.apply_source(words[1], words[2])
+        self.topo.apply(words)
+
+    def apply_source(self, node, vipa):
+        """Changes the configuration: the routes of the node take the VIPA as preferred source."""
+        text = self.lab.command("show", "config").stdout
+        changed = with_source(text, node, vipa)
+        file = self.lab.file.with_suffix(".live.yaml")
+        file.write_text(changed)
+        self.lab.command("apply", str(file))
+
+
+def route_name(prefix):
+    return "default" if prefix.prefixlen == 0 else str(prefix)
+
+
+def with_source(text, node, vipa):
+    """The YAML text with `src: vipa` in the default route of one node; understands what `show config` writes."""
+    lines, inside, depth, done = [], False, 0, False
+    for line in text.splitlines():
+        indent = len(line) - len(line.lstrip())
+        if inside and line.strip() and indent <= depth:
+            inside = False
+        if re.match(rf"\s*{re.escape(node)}:", line, re.I):
+            inside, depth = True, indent
+        if inside and not done and re.search(r"to: (default|0\.0\.0\.0/0)", line):
+            line = re.sub(r"(to: (?:default|0\.0\.0\.0/0))", rf"\1, src: {vipa}", line) if "{" in line \
+                else line + "\n" + " " * line.index("to:") + f"src: {vipa}"
+            done = True
+        lines.append(line)
+    check(done, f"no default route of {node} in the configuration: {text}")
+    return "\n".join(lines) + "\n"
+
+
+def prove(suite, topo_file, config):
+    """All of one topology, a test a line."""
+    topology = Topology(ROOT / "tests" / "topologies" / topo_file)
+    lab = suite.lab(Lab.of(config))
+    prover = Prover(topology, lab)
+    with suite.test("is the topology of the file"):
+        prover.compare()
+    for number, words in topology.script:
+        with suite.test(f"{topo_file}:{number} {' '.join(words)}"):
+            if words[0] == "expect":
+                prover.expect(words[1:])
+            else:
+                prover.live(words)
