@@ -2,21 +2,26 @@
 /*
  * Packets through a descriptor that speaks the virtio-net header: TUN, TAP, AF_PACKET.
  *
- * Buffers. A read offers the header, one small buffer and as many large ones as the largest super-packet needs, so that any packet arrives
- * whole in one call; then the chain is cut to what came. Buffers that were offered and not used serve the next read of the same burst and go back to the pool at
- * its end: an idle port holds none, which is what lets ten thousand of them wait. A byte of `overflow` behind the buffers tells a packet that did not fit
- * from one that just did; that one is dropped by name (no-buffer when the pools were empty).
+ * Buffers. A read offers the header, one small buffer and as many large ones as the largest
+ * super-packet needs, so that any packet arrives whole in one call; then the chain is cut to what
+ * came. Buffers that were offered and not used serve the next read of the same burst and go back to
+ * the pool at its end: an idle port holds none, which is what lets ten thousand of them wait. A
+ * byte of `overflow` behind the buffers tells a packet that did not fit from one that just did;
+ * that one is dropped by name (no-buffer when the pools were empty).
  *
- * The first segment takes all a small buffer holds, so that the headers of any packet are contiguous (PKT_CONTIGUOUS).
+ * The first segment takes all a small buffer holds, so that the headers of any packet are
+ * contiguous (PKT_CONTIGUOUS).
  *
- * Errors. EAGAIN ends a burst. A device that is going away (its namespace was removed, its interface deleted) answers with EBADFD, EIO or EFAULT
- * from then on: the port is marked `gone`, counts one port-error, and reads nothing again. ENETDOWN comes once when an interface goes down, and
- * means no more than that.
+ * Errors. EAGAIN ends a burst. A device that is going away (its namespace was removed, its
+ * interface deleted) answers with EBADFD, EIO or EFAULT from then on: the port is marked `gone`,
+ * counts one port-error, and reads nothing again. ENETDOWN comes once when an interface goes down,
+ * and means no more than that.
  *
- * port.count counts packets and bytes as the descriptor carries them: a super-packet is one. What users see counts segments; that is
- * the engine's, which has parsed the packet.
+ * port.count counts packets and bytes as the descriptor carries them: a super-packet is one. What
+ * users see counts segments; that is the engine's, which has parsed the packet.
  *
- * Threads: rx by the one worker that polls the port, tx under the slow-way lock; they share no field that either writes.
+ * Threads: rx by the one worker that polls the port, tx under the slow-way lock; they share no
+ * field that either writes.
  */
 #include "drivers/iucv/fd_port.h"
 
@@ -104,7 +109,8 @@ rx_finish(struct rx_burst *b)
 		rte_pktmbuf_free(b->seg[i]);
 }
 
-/* Chains the buffers that hold `len` bytes. The others stay in the burst, each at the place where it will be offered next. */
+/* Chains the buffers that hold `len` bytes. The others stay in the burst, each at the place where
+ * it will be offered next. */
 static struct pkt *
 rx_chain(struct rx_burst *b, size_t len)
 {
@@ -132,7 +138,8 @@ rx_chain(struct rx_burst *b, size_t len)
 	return pkt_of(head);
 }
 
-/* A packet of `len` bytes lies in the buffers. => it, or NULL when it was dropped; then the buffers stay. */
+/* A packet of `len` bytes lies in the buffers. => it, or NULL when it was dropped; then the buffers
+ * stay. */
 static struct pkt *
 rx_accept(struct fd_port *f, struct env *env, struct rx_burst *b, size_t len)
 {
@@ -230,7 +237,8 @@ tx_refusal(int error)
 	}
 }
 
-/* A chain of more pieces than one call takes (many small fragments put together) goes as one copy. => 0 or -errno. */
+/* A chain of more pieces than one call takes (many small fragments put together) goes as one copy.
+ * => 0 or -errno. */
 static int
 write_copied(const struct fd_port *f, struct iovec *header, const struct pkt *p)
 {

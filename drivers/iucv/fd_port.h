@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What TUN, TAP and AF_PACKET ports share: packets with a virtio-net header through a descriptor, one system call each. */
+/* What TUN, TAP and AF_PACKET ports share: packets with a virtio-net header through a descriptor,
+ * one system call each. */
 #ifndef DRIVERS_IUCV_FD_PORT_H
 #define DRIVERS_IUCV_FD_PORT_H
 
@@ -9,8 +10,8 @@
 
 struct fd_port;
 
-/* How a kind of descriptor moves one packet: as readv(2), writev(2); never waits. read may answer -ENOTSUP as errno ENOTSUP for a packet that it took
- * off the queue and that is not carried. */
+/* How a kind of descriptor moves one packet: as readv(2), writev(2); never waits. read may answer
+ * -ENOTSUP as errno ENOTSUP for a packet that it took off the queue and that is not carried. */
 struct fd_io {
 	ssize_t (*read)(int fd, struct iovec *iov, int n);
 	ssize_t (*write)(int fd, const struct iovec *iov, int n);

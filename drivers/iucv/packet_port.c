@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* AF_PACKET ports: a host interface (packet(7)). Frames, with the same virtio-net header as TAP, ten bytes of it. */
+/* AF_PACKET ports: a host interface (packet(7)). Frames, with the same virtio-net header as TAP,
+ * ten bytes of it. */
 #include "drivers/iucv/fd_port.h"
 #include "drivers/iucv/vnet.h"
 
@@ -12,7 +13,8 @@
 #define PACKET_IGNORE_OUTGOING 23
 #endif
 
-/* The kernel takes an 802.1Q tag out of the frame and tells of it beside: such a frame belongs to another network. */
+/* The kernel takes an 802.1Q tag out of the frame and tells of it beside: such a frame belongs to
+ * another network. */
 static bool
 has_vlan_tag(struct msghdr *msg)
 {

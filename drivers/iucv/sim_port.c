@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Simulated guests: the far side of a link or a member of a LAN, inside the process, for scale and for tests.
+ * Simulated guests: the far side of a link or a member of a LAN, inside the process, for scale and
+ * for tests.
  *
- * A guest keeps nothing but its addresses: tx turns each packet into its answer, in the same buffers, and puts it where rx finds it; what has no answer
- * ends there, as in a host that does not care. Such ends are no drops of the fabric and are not counted as any. Checksums are changed by
- * difference; a guest, as a host does, ignores packets whose checksum is wrong, fragments (it does not reassemble) and what is not for it.
+ * A guest keeps nothing but its addresses: tx turns each packet into its answer, in the same
+ * buffers, and puts it where rx finds it; what has no answer ends there, as in a host that does not
+ * care. Such ends are no drops of the fabric and are not counted as any. Checksums are changed by
+ * difference; a guest, as a host does, ignores packets whose checksum is wrong, fragments (it does
+ * not reassemble) and what is not for it.
  *
- * Threads: tx under the slow-way lock by any worker, rx by the worker that polls the port, perhaps at once: the queue between them has a lock of its own.
+ * Threads: tx under the slow-way lock by any worker, rx by the worker that polls the port, perhaps
+ * at once: the queue between them has a lock of its own.
  */
 #include "drivers/iucv/sim_tcp.h"
 #include "drivers/port.h"
@@ -74,6 +78,10 @@ answer_icmp(struct sim *s, struct env *env, struct pkt *p)
 		return false;
 	h.type = ICMP_ECHOREPLY;
 	h.checksum = csum_replace2(h.checksum, htons(ICMP_ECHO << 8), htons(ICMP_ECHOREPLY << 8));
+	/* The two zeros of ones' complement: of a message that is all zero now, only this one
+	 * holds. */
+	if (h.checksum == 0)
+		h.checksum = 0xffff;
 	memcpy(pkt_l4(p), &h, sizeof(h));
 	swap_addresses(p);
 	return true;

@@ -2,13 +2,17 @@
 /*
  * TCP without memory (RFC 9293 as seen from outside).
  *
- * The trick is the initial sequence number: the answer to a SYN carries the sequence number of the SYN itself. Both streams of an echo
- * connection then have the same numbers, byte for byte, and the number of an echoed byte is that of the byte received: no table of connections, and
- * segments may be under way in any number. A discard connection sends no data: its next number is what the other side acknowledges.
+ * The trick is the initial sequence number: the answer to a SYN carries the sequence number of the
+ * SYN itself. Both streams of an echo connection then have the same numbers, byte for byte, and the
+ * number of an echoed byte is that of the byte received: no table of connections, and segments may
+ * be under way in any number. A discard connection sends no data: its next number is what the other
+ * side acknowledges.
  *
- * A simulated guest takes every segment for the next one expected. What that cannot do: a lost segment is acknowledged by the one after it.
+ * A simulated guest takes every segment for the next one expected. What that cannot do: a lost
+ * segment is acknowledged by the one after it.
  *
- * No options are offered but the segment size, so that later segments carry none that would have to be understood (time stamps, SACK).
+ * No options are offered but the segment size, so that later segments carry none that would have to
+ * be understood (time stamps, SACK).
  */
 #include "drivers/iucv/sim_tcp.h"
 
@@ -86,7 +90,8 @@ send_bare(struct env *env, struct pkt *p, struct tcphdr *t, unsigned options)
 	p->gso_ecn = false;
 }
 
-/* Sends `t` with the data, and the options, that came. A partial checksum knows addresses and length only, which are the same. */
+/* Sends `t` with the data, and the options, that came. A partial checksum knows addresses and
+ * length only, which are the same. */
 static void
 send_echo(struct pkt *p, const struct tcphdr *was, struct tcphdr *t)
 {

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * DPDK devices as ports: a physical adapter, or a virtual one (pcap, ring, null, memif), by its devargs.
+ * DPDK devices as ports: a physical adapter, or a virtual one (pcap, ring, null, memif), by its
+ * devargs.
  *
- * A device is attached (rte_dev_probe), configured with one queue pair and with what it has of the offloads that we use, started, and set to
- * promiscuous mode: its owner, an OSA adapter, has more MAC addresses than the device. On close it is stopped, closed and detached, so that the same devargs may
- * come again.
+ * A device is attached (rte_dev_probe), configured with one queue pair and with what it has of the
+ * offloads that we use, started, and set to promiscuous mode: its owner, an OSA adapter, has more
+ * MAC addresses than the device. On close it is stopped, closed and detached, so that the same
+ * devargs may come again.
  *
- * A device has no descriptor: it is polled. Received mbufs come from the pool of small buffers, whose private area is the packet
- * descriptor; a ring hands over the mbufs of another port of this process, which are alike. Debian's DPDK holds RTE_MAX_ETHPORTS (32) devices.
+ * A device has no descriptor: it is polled. Received mbufs come from the pool of small buffers,
+ * whose private area is the packet descriptor; a ring hands over the mbufs of another port of this
+ * process, which are alike. Debian's DPDK holds RTE_MAX_ETHPORTS (32) devices.
  *
- * Threads: new and close by the control thread; rx and tx as drivers/port.h says (queue 0 has one sender at a time).
+ * Threads: new and close by the control thread; rx and tx as drivers/port.h says (queue 0 has one
+ * sender at a time).
  */
 #include "drivers/osa/ethdev.h"
 
@@ -169,6 +173,20 @@ configure(struct ethdev *dev, const char *devargs, struct reason *why)
 	return 0;
 }
 
+/* Drivers put the frame where the headroom ends, so that its IP header misses a 4-byte boundary,
+ * which C asks of it, by two. */
+static void
+align_ip_header(struct rte_mbuf *m)
+{
+	uint8_t *data = rte_pktmbuf_mtod(m, uint8_t *);
+	unsigned off = (unsigned)((uintptr_t)(data + ETHER_HDR_LEN) % sizeof(uint32_t));
+
+	if (off == 0 || m->data_off < off)
+		return;
+	memmove(data - off, data, m->data_len);
+	m->data_off = (uint16_t)(m->data_off - off);
+}
+
 static enum drop_reason
 received(struct rte_mbuf *m)
 {
@@ -179,6 +197,7 @@ received(struct rte_mbuf *m)
 	if ((m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
 		p->flags |= PKT_CSUM_VALID;
 	m->ol_flags = 0;
+	align_ip_header(m);
 	return m->data_len > ETHER_HDR_LEN ? DROP_NONE : DROP_TRUNCATED;
 }
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Transmission to a DPDK device: each packet is fitted to what the device can, then they go in bursts.
+ * Transmission to a DPDK device: each packet is fitted to what the device can, then they go in
+ * bursts.
  *
- * Segmentation, checksum and chains each go to the device where it has the offload; else a super-packet is cut (fabric/base/segment), a partial checksum is
- * completed, a chain is copied into one buffer. Frames only; the IP header lies ETH_HLEN behind the start of the data.
+ * Segmentation, checksum and chains each go to the device where it has the offload; else a
+ * super-packet is cut (fabric/base/segment), a partial checksum is completed, a chain is copied
+ * into one buffer. Frames only; the IP header lies ETH_HLEN behind the start of the data.
  */
 #include "drivers/osa/ethdev.h"
 #include "fabric/base/csum.h"
@@ -90,7 +92,8 @@ complete(struct pkt *p)
 {
 	struct rte_mbuf *m = pkt_mbuf(p);
 
-	/* A frame that was only switched is not parsed; what matters here is that a UDP checksum of 0 means none. */
+	/* A frame that was only switched is not parsed; what matters here is that a UDP checksum of
+	 * 0 means none. */
 	if (p->family == 0) {
 		uint32_t field = ETH_HLEN + p->csum_start + (uint32_t)p->csum_offset;
 
@@ -157,7 +160,8 @@ send_plain(struct tx_burst *b, struct pkt *p)
 	queue_mbuf(b, pkt_mbuf(p));
 }
 
-/* Devices want the pseudo-header without its length, since each segment has its own (rte_mbuf_core.h, RTE_MBUF_F_TX_TCP_SEG). */
+/* Devices want the pseudo-header without its length, since each segment has its own
+ * (rte_mbuf_core.h, RTE_MBUF_F_TX_TCP_SEG). */
 static bool
 send_to_segment(struct tx_burst *b, struct pkt *p)
 {

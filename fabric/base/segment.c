@@ -44,7 +44,8 @@ measure(struct cut *c)
 	if (version == 4 && (*header_at(c, c->l2) & 15) * 4u != c->l3)
 		return false;
 	c->payload = pkt_len(p) - c->headers;
-	/* A chunk must hold all headers and some payload, and a segment must have a length that IP can say. */
+	/* A chunk must hold all headers and some payload, and a segment must have a length that IP
+	 * can say. */
 	return c->headers < CHUNK_MAX && c->headers - c->l2 + p->gso_size <= 65535;
 }
 

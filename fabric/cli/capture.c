@@ -127,7 +127,9 @@ tcpdump_open(struct sink *s, const struct cli *cl)
 	}
 	close(fds[0]);
 	s->to = s->tcpdump > 0 ? fdopen(fds[1], "w") : NULL;
-	return s->to ? pcap_start(s, "the pipe to tcpdump") : complain("tcpdump cannot be run: %s", strerror(errno));
+	if (!s->to)
+		return complain("tcpdump cannot be run: %s", strerror(errno));
+	return pcap_start(s, "the pipe to tcpdump");
 }
 
 static void

@@ -14,7 +14,6 @@
 
 #include "fabric/base/addr.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -34,71 +33,6 @@ refuse(struct parsed *p, const char *format, ...)
 	vsnprintf(p->error, sizeof(p->error), format, ap);
 	va_end(ap);
 	return -EINVAL;
-}
-
-/* Length of word `index` of a path, *word set to its start; 0: the path has fewer. */
-static size_t
-path_word(const char *path, size_t index, const char **word)
-{
-	while (index-- > 0) {
-		path += strcspn(path, " ");
-		if (*path == '\0')
-			return 0;
-		path++;
-	}
-	*word = path;
-	return strcspn(path, " ");
-}
-
-/* How well a row answers the words: 0 not, 1 by a word cut short, 2 exactly. *used: words it takes. */
-static int
-path_match(const char *path, char *const *words, size_t n, size_t *used)
-{
-	int quality = 2;
-	const char *word;
-	size_t len;
-
-	for (*used = 0; (len = path_word(path, *used, &word)) > 0; (*used)++) {
-		size_t have;
-
-		if (*used == n)
-			return 0;
-		have = strlen(words[*used]);
-		if (have == 0 || have > len || strncmp(word, words[*used], have) != 0)
-			return 0;
-		if (have < len)
-			quality = 1;
-	}
-	return quality;
-}
-
-/* The row whose first `n` words are exactly these, if it is the only command beginning so: "lab" and "lab stop". */
-int
-command_find(const struct command *table, char *const *words, size_t n,
-		const struct command **found)
-{
-	size_t best_used = 0, used;
-	int best = 0;
-	bool twice = false;
-
-	*found = NULL;
-	for (const struct command *c = table; c->path; c++) {
-		int quality = path_match(c->path, words, n, &used);
-
-		if (quality == 0 || (c->hidden && quality < 2))
-			continue;
-		if (quality > best || (quality == best && quality == 2 && used > best_used)) {
-			best = quality;
-			best_used = used;
-			*found = c;
-			twice = false;
-		} else if (quality == best && quality == 1) {
-			twice = true;
-		}
-	}
-	if (twice)
-		return -EINVAL;
-	return *found ? (int)best_used : 0;
 }
 
 static const struct arg *
@@ -280,22 +214,6 @@ static int
 parse_option(struct parsed *p, int argc, char **argv, int *i)
 {
 	return argv[*i][1] == '-' ? long_option(p, argc, argv, i) : short_options(p, argc, argv, i);
-}
-
-size_t
-command_next_words(const struct command *table, char *const *words, size_t known, char (*out)[WORD_SIZE])
-{
-	size_t n = 0, used, len;
-	const char *word;
-
-	for (const struct command *c = table; c->path && n < SUGGEST_MAX; c++) {
-		if (c->hidden || (path_match(c->path, words, known, &used), used != known))
-			continue;
-		len = path_word(c->path, known, &word);
-		if (len > 0)
-			snprintf(out[n++], WORD_SIZE, "%.*s", (int)len, word);
-	}
-	return n;
 }
 
 /* The first word that no command has at its place is what the complaint is about. */

@@ -8,6 +8,7 @@
 #include "fabric/base/tunable.h"
 #include "fabric/cli/cli.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -204,6 +205,14 @@ offer_command_words(const struct line *l, char *const *words, size_t known)
 	}
 }
 
+/* A fabric named in the line is the one to ask. */
+static void
+take_fabric(struct line *l, const struct arg *option, const char *value)
+{
+	if (option->kind == ARG_FABRIC)
+		snprintf(l->cl->client.fabric, sizeof(l->cl->client.fabric), "%s", value);
+}
+
 /* The option that waits for its value at the end of these words, or NULL. Counts the operands on the way. */
 static const struct arg *
 walk(struct line *l, size_t from, size_t *operands)
@@ -215,8 +224,7 @@ walk(struct line *l, size_t from, size_t *operands)
 		bool is_long = strncmp(w, "--", 2) == 0;
 
 		if (waits) {
-			if (waits->kind == ARG_FABRIC)
-				snprintf(l->cl->client.fabric, sizeof(l->cl->client.fabric), "%s", w);
+			take_fabric(l, waits, w);
 			waits = NULL;
 		} else if (w[0] == '-' && w[1] != '\0' && !strchr(w, '=')) {
 			waits = is_long ? command_option(l->cmd, w + 2, strlen(w + 2), 0)
@@ -251,14 +259,18 @@ static void
 offer_arguments(struct line *l, size_t operands)
 {
 	const struct arg *a = command_operand(l->cmd, operands, operands + 1), *k = keyword_before(l);
+	const struct arg *full = command_operand(l->cmd, operands, SIZE_MAX); /* with all that may be left out */
 
 	if (l->cur[0] == '-') {
 		offer_options(l, l->cmd->options);
 		offer_options(l, common_options);
 	} else if (a && a->kind == ARG_COMMAND) {
 		offer_command_words(l, l->words + l->n - operands, operands);
-	} else if (a) {
-		offer_value(l, a);
+	} else if (a || full) {
+		if (a)
+			offer_value(l, a);
+		if (full && full != a)
+			offer_value(l, full);
 	} else if (k) {
 		offer_value(l, k);
 	} else {
@@ -279,7 +291,9 @@ complete(struct line *l)
 		const struct arg *a = command_option(NULL, w + 2, strlen(w) > 2 ? strlen(w + 2) : 0,
 				w[1] == '-' ? 0 : w[1]);
 
-		first += 1 + (a && a->kind != ARG_FLAG && first + 1 < l->n);
+		first++;
+		if (a && a->kind != ARG_FLAG && first < l->n)
+			take_fabric(l, a, l->words[first++]);
 	}
 	used = command_find(commands, l->words + first, l->n - first, &l->cmd);
 	waits = walk(l, used > 0 ? first + (size_t)used : 0, &operands);

@@ -248,7 +248,7 @@ owns_address(const struct cfg_node *n, const struct ip_addr *a)
 	return false;
 }
 
-/* Next hops that are the guest, or lead through an interface that goes with it; a route without hops goes too. */
+/* Next hops that are the guest or lead to it go; and so does a route that has none left. */
 static void
 forget_routes(struct cfg_node *n, const char *dev, const struct cfg_node *guest)
 {

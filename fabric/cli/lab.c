@@ -153,7 +153,10 @@ complain_dead(const struct start *s)
 	if (waitpid(s->keeper, &how, 0) > 0 && WIFSIGNALED(how))
 		return complain("rookery-keeper was killed by signal %d (%s) before the fabric was up",
 				WTERMSIG(how), strsignal(WTERMSIG(how)));
-	return complain("rookery-keeper ended before the fabric was up; see %s/log", dir);
+	snprintf(dir + strlen(dir), sizeof(dir) - strlen(dir), "/log");
+	if (access(dir, R_OK) == 0)
+		return complain("rookery-keeper ended before the fabric was up; see %s", dir);
+	return complain("rookery-keeper ended before the fabric was up, without a word");
 }
 
 static int

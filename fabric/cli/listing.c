@@ -59,6 +59,18 @@ cell_share(const json_t *record, char *buf)
 			100 * json_number_value(json_object_get(record, "busy_share")));
 }
 
+/* A program is a line for the shell, or a whole script: its beginning tells which. */
+static void
+cell_program(const json_t *record, char *buf)
+{
+	enum { SHOWN = 60 };
+	const char *text = json_string_value(json_object_get(record, "command"));
+	size_t len = text ? strcspn(text, "\n") : 0;
+
+	snprintf(buf, CELL_SIZE, "%.*s%s", (int)(len < SHOWN ? len : SHOWN), text ? text : "-",
+			len > SHOWN || (text && text[len]) ? " ..." : "");
+}
+
 #define COLUMN(field, title, ...) {.key = field, .heading = title, ##__VA_ARGS__}
 
 static const struct column interfaces[] = {
@@ -119,7 +131,7 @@ static const struct column links[] = {
 static const struct column guests[] = {
 		COLUMN("name", "GUEST"),
 		COLUMN("kind", "KIND"),
-		COLUMN("interfaces", "INTERFACES"),
+		COLUMN("interfaces", "INTERFACES", .flags = COLUMN_RIGHT),
 		COLUMN("rx_packets", "RX-PKTS", .flags = COLUMN_RIGHT),
 		COLUMN("rx_bytes", "RX-BYTES", .flags = COLUMN_RIGHT | COLUMN_BYTES),
 		COLUMN("tx_packets", "TX-PKTS", .flags = COLUMN_RIGHT),
@@ -140,14 +152,14 @@ static const struct column drops[] = {
 static const struct column lans[] = {
 		COLUMN("name", "LAN"),
 		COLUMN("mtu", "MTU", .flags = COLUMN_RIGHT | COLUMN_EXACT),
-		COLUMN("members", "MEMBERS"),
+		COLUMN("members", "MEMBERS", .flags = COLUMN_RIGHT),
 		{0},
 };
 
 static const struct column macs[] = {
 		COLUMN("lan", "LAN"),
 		COLUMN("mac", "MAC"),
-		COLUMN("port", "PORT"),
+		COLUMN("member", "MEMBER"),
 		COLUMN("age", "AGE", .flags = COLUMN_RIGHT),
 		{0},
 };
@@ -201,7 +213,7 @@ static const struct column programs[] = {
 		COLUMN("guest", "GUEST"),
 		COLUMN("pid", "PID", .flags = COLUMN_RIGHT),
 		COLUMN("state", "STATE"),
-		COLUMN("command", "PROGRAM"),
+		COLUMN("command", "PROGRAM", .cell = cell_program),
 		{0},
 };
 

@@ -55,12 +55,14 @@ const struct man_section man_rookeryd_text[] = {
 };
 
 const struct man_section man_keeper_text[] = {
-		{"SYNOPSIS", "rookery-keeper [--ready-fd N] [--log-level LEVEL] FILE"},
+		{"SYNOPSIS", "rookery-keeper [--engine PATH] [--run-dir DIR] [--log-level LEVEL] [--ready-fd N] FILE"},
 		{"DESCRIPTION",
 			"rookery-keeper makes what a fabric needs of the system and takes it away again: the namespaces of "
 			"guests, their interfaces, addresses and routes, their programs, and the engine, rookeryd(8), to which "
 			"it hands the ports. It is started by 'rookery lab'. It is the only part of a fabric that keeps "
 			"privileges; run by an ordinary user it makes a user namespace for the lab, and has none outside.\n\n"
+			"The engine is what --engine names, else ROOKERY_ENGINE, else rookeryd beside rookery-keeper. --run-dir "
+			"says where the run directory is made instead of the usual place.\n\n"
 			"On the descriptor of --ready-fd it writes 'ok' and a newline when the fabric is up, or one sentence "
 			"that says why it cannot be."},
 		{"SIGNALS", "SIGTERM and SIGINT: stops the fabric and clears everything away."},

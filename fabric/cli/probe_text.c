@@ -17,6 +17,13 @@ number_of(const json_t *o, const char *key)
 	return json_integer_value(json_object_get(o, key));
 }
 
+/* Milliseconds. */
+static double
+rtt_of(const json_t *reply)
+{
+	return json_number_value(json_object_get(reply, "rtt_us")) / 1000;
+}
+
 /* Codes of ICMP destination unreachable (RFC 792, RFC 1812 5.2.7.1): as ping says them, as traceroute marks them. */
 static const struct {
 	const char *text, *mark;
@@ -79,7 +86,7 @@ void
 ping_reply(struct ping_stats *s, const json_t *reply, unsigned seq, const char *dest, FILE *to)
 {
 	const char *kind = text_of(reply, "reply");
-	double ms = (double)number_of(reply, "rtt_us") / 1000;
+	double ms = rtt_of(reply);
 
 	s->sent++;
 	if (strcmp(kind, "echo") == 0) {
@@ -132,7 +139,7 @@ traceroute_annotate(const json_t *reply, FILE *to)
 {
 	json_int_t code = number_of(reply, "code");
 
-	fprintf(to, "  %.3f ms", (double)number_of(reply, "rtt_us") / 1000);
+	fprintf(to, "  %.3f ms", rtt_of(reply));
 	if (strcmp(text_of(reply, "reply"), "unreachable") != 0)
 		return;
 	if (code == FRAG_NEEDED)

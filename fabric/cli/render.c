@@ -75,7 +75,7 @@ render_cell(const struct column *col, const json_t *record, bool human, char *bu
 	const json_t *value = json_object_get(record, col->key);
 
 	if (col->cell)
-		col->cell(record, buf);
+		col->cell(record, buf), make_printable(buf);
 	else if (human && (col->flags & (COLUMN_RIGHT | COLUMN_EXACT)) == COLUMN_RIGHT && json_is_integer(value))
 		render_human(value, col->flags & COLUMN_BYTES ? 1024 : 1000, buf);
 	else

@@ -32,15 +32,16 @@
  *                 weight?, linkdown (bool)   -- a multipath route is one record a next hop
  *     neighbours  node, dev, address, mac?, state, queued, age
  *     links       name ("A:if=B:if"), kind, a, a_if, b, b_if, up, reason?, since, a_to_b_packets, b_to_a_packets
- *     guests      name, kind, interfaces, rx_packets, rx_bytes, tx_packets, tx_bytes, wakeups, queue_drops
+ *     guests      name, kind, interfaces (how many), rx_packets, rx_bytes, tx_packets, tx_bytes, wakeups, queue_drops
  *     drops       node ("-" for the engine itself), reason, text, packets       -- only those above 0; "all":true for every one
- *     lans        name, mtu, members; macs      tunables  name, value, unit, default, min, max, text, node ("-" for the fabric)
+ *     lans        name, mtu, members (how many)
+ *     macs        lan, mac, member, age        tunables  name, value, unit, default, min, max, text, node ("-" for the fabric)
  *     memory      what, bytes, count
  *   {"op":"status"} => {"ok","fabric","serial","pid","version","uptime","workers":[{"id","packets","bursts","sleeps","busy_share"}],
  *                       "memory_bytes","links","guests","routers"}
  *   {"op":"probe","node":ROUTER,"to":ADDR,"ttl":N?,"size":N?,"df":bool?,"src":ADDR?,"timeout_ms":N?,"seq":N?}
  *                   => {"ok","reply":"echo"|"time-exceeded"|"unreachable"|"timeout"|"drop","from":ADDR?,"code":N?,"mtu":N?,
- *                       "ttl":N?,"rtt_us":N?,"size":N?,"reason":TEXT?}    -- "drop": our own engine dropped it, `reason` says why
+ *                       "ttl":N?,"rtt_us":X?,"size":N?,"reason":TEXT?}  `size`: ICMP payload bytes, both ways    -- "drop": our own engine dropped it, `reason` says why
  *   {"op":"capture","at":"ROUTER:INTERFACE"|link name|guest:interface,"filter":[[code,jt,jf,k],...]?,"snaplen":N?}
  *                   => {"ok","linktype":101 (raw IP) | 1 (Ethernet)}, then a message a packet:
  *                      {"ts_ns":N,"len":N,"dir":"in"|"out","data":"<base64>"}, and {"dropped":N} when the reader was too slow.

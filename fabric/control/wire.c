@@ -2,17 +2,17 @@
 /*
  * Frames over a stream socket (wire.h).
  *
- * Receiving never asks the kernel for more than the frame at hand: first the four bytes of the length,
- * then as many as it says. So `in` holds one frame at most, and descriptors that arrive belong to it,
- * whatever the kernel glued together. A frame that is not ours stays in `in`: every later call on that
- * connection gives the same -EBADMSG until the owner closes it.
+ * Receiving never asks the kernel for more than the frame at hand: first the four bytes of the
+ * length, then as many as it says. So `in` holds one frame at most, and descriptors that arrive
+ * belong to it, whatever the kernel glued together. A frame that is not ours stays in `in`: every
+ * later call on that connection gives the same -EBADMSG until the owner closes it.
  *
- * The buffer grows with the bytes that have come, not with the length that was announced: a peer that
- * promises 64 MB and sends four bytes costs us a page.
+ * The buffer grows with the bytes that have come, not with the length that was announced: a peer
+ * that promises 64 MB and sends four bytes costs us a page.
  *
- * Sending has one queue, `out`. wire_queue() appends and tries; wire_send() first drains the queue, so
- * that messages keep their order, and waits for the peer as long as it takes something now and then.
- * A send that failed half way leaves the connection useless: its owner closes it.
+ * Sending has one queue, `out`. wire_queue() appends and tries; wire_send() first drains the queue,
+ * so that messages keep their order, and waits for the peer as long as it takes something now and
+ * then. A send that failed half way leaves the connection useless: its owner closes it.
  *
  * One thread at a time may use a wire. Two wires share nothing.
  */
@@ -249,7 +249,8 @@ wire_queue(struct wire *w, const json_t *msg)
 
 /* ---- receiving ---- */
 
-/* Bytes of the frame at the front of `in`, its header included; HEADER as long as that is not whole. */
+/* Bytes of the frame at the front of `in`, its header included; HEADER as long as that is not
+ * whole. */
 static size_t
 frame_size(const struct wire *w)
 {
@@ -314,8 +315,8 @@ receive_some(struct wire *w, int flags)
 	size_t want = frame_size(w) - w->in_len;
 	union control c;
 	struct iovec iov;
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &c,
-			.msg_controllen = sizeof(c)};
+	struct msghdr m = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof(c)};
 	ssize_t n;
 	int rc = in_reserve(w);
 
@@ -338,8 +339,8 @@ receive_some(struct wire *w, int flags)
 static bool
 frame_refused(const struct wire *w)
 {
-	return w->in_len >= HEADER && (frame_size(w) == HEADER ||
-			frame_size(w) > (size_t)HEADER + WIRE_FRAME_MAX);
+	return w->in_len >= HEADER &&
+	       (frame_size(w) == HEADER || frame_size(w) > (size_t)HEADER + WIRE_FRAME_MAX);
 }
 
 static void
@@ -449,7 +450,7 @@ wire_listen(const char *path)
 		return fd;
 	/* Linux gives the file the mode of the unbound socket: at no moment may others open it. */
 	if (fchmod(fd, 0600) < 0 || bind(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 ||
-			listen(fd, SOMAXCONN) < 0) {
+		listen(fd, SOMAXCONN) < 0) {
 		int rc = -errno;
 
 		close(fd);

@@ -137,7 +137,7 @@ static const char *const probe_ends[] = {
 static json_t *
 probe_record(const struct probe *p)
 {
-	json_t *r = json_pack("{s:b, s:s, s:I}", "ok", 1, "reply", probe_ends[p->end], "rtt_us", (json_int_t)(p->rtt / 1000));
+	json_t *r = json_pack("{s:b, s:s, s:f}", "ok", 1, "reply", probe_ends[p->end], "rtt_us", (double)p->rtt / 1000);
 	char text[ADDR_TEXT];
 
 	if (ip_is_set(&p->from)) {

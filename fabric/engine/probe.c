@@ -13,7 +13,7 @@ finish(struct probe *p, struct env *env, enum probe_end end)
 	if (p->end != PROBE_WAITS)
 		return;
 	p->end = end;
-	p->rtt = env->now - p->sent;
+	p->rtt = clock_now() - p->sent; /* not of the burst: an answer may come within it */
 	timer_cancel(env->timers, &p->timer);
 	worker_wake(&p->engine->control);
 }
@@ -75,7 +75,7 @@ probe_start(struct engine *e, const struct probe_request *r)
 		errno = -rc;
 		return NULL;
 	}
-	*p = (struct probe){.engine = e, .live = r->router->live, .owner = r->owner, .seq = r->seq, .sent = env->now};
+	*p = (struct probe){.engine = e, .live = r->router->live, .owner = r->owner, .seq = r->seq, .sent = clock_now()};
 	p->id = ++e->probe_id;
 	p->timer.fire = expired;
 	echo = icmp_echo_new(env, r->router, from, r->to, r->ttl, p->id, p->seq, r->size, r->df);

@@ -90,6 +90,8 @@ receive(struct worker *w, struct engine_port *ep)
 	n = ep->port->ops->rx(ep->port, &w->walker.env, burst, BURST);
 	if (locked)
 		rte_spinlock_unlock(&ep->lock);
+	if (ep->port->gone && ep->port->fd >= 0) /* its device has vanished: it would be ready for ever */
+		epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, ep->port->fd, NULL);
 	if (n == 0)
 		return 0;
 	slow_lock(w);

@@ -91,13 +91,13 @@ static const struct {
 	const char *path;
 	long forbids;
 } switches[] = {
-		{"/proc/sys/user/max_user_namespaces", 0},
-		{"/proc/sys/kernel/unprivileged_userns_clone", 0},
-		{"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", 1},
-		{"/proc/sys/user/max_net_namespaces", 0},
-		{"/proc/sys/user/max_mnt_namespaces", 0},
-		{"/proc/sys/user/max_pid_namespaces", 0},
-		{"/proc/sys/user/max_uts_namespaces", 0},
+	{"/proc/sys/user/max_user_namespaces", 0},
+	{"/proc/sys/kernel/unprivileged_userns_clone", 0},
+	{"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", 1},
+	{"/proc/sys/user/max_net_namespaces", 0},
+	{"/proc/sys/user/max_mnt_namespaces", 0},
+	{"/proc/sys/user/max_pid_namespaces", 0},
+	{"/proc/sys/user/max_uts_namespaces", 0},
 };
 
 int
@@ -108,10 +108,14 @@ fault_namespace(struct fault *why, int rc, const char *what)
 	for (size_t i = geteuid() == 0 ? 3 : 0; i < n; i++)
 		if (read_number(switches[i].path) == switches[i].forbids)
 			return fault_set(why, rc, "cannot make %s namespaces: %s is %ld", what,
-					switches[i].path, switches[i].forbids);
+				switches[i].path, switches[i].forbids);
 	if (rc == -ENOSPC || rc == -EUSERS)
-		return fault_set(why, rc, "cannot make %s namespaces: the limit of their number is "
-				"reached (/proc/sys/user/max_*_namespaces)", what);
-	return fault_set(why, rc, "cannot make %s namespaces: %s (/proc/sys/user/max_user_namespaces, "
-			"kernel.unprivileged_userns_clone)", what, strerror(-rc));
+		return fault_set(why, rc,
+			"cannot make %s namespaces: the limit of their number is "
+			"reached (/proc/sys/user/max_*_namespaces)",
+			what);
+	return fault_set(why, rc,
+		"cannot make %s namespaces: %s (/proc/sys/user/max_user_namespaces, "
+		"kernel.unprivileged_userns_clone)",
+		what, strerror(-rc));
 }

@@ -14,8 +14,7 @@ struct diff {
 	const struct cfg_node *from, *to; /* the node at hand */
 };
 
-static void __attribute__((format(printf, 2, 3)))
-say(struct diff *d, const char *format, ...)
+static void __attribute__((format(printf, 2, 3))) say(struct diff *d, const char *format, ...)
 {
 	json_t *text;
 	va_list ap;
@@ -61,8 +60,9 @@ names_free(struct names *l)
 static void
 names_add(struct names *l, char *text, const struct cfg_node *node)
 {
-	struct named *v = (l->n & (l->n - 1)) != 0 ? l->v
-						   : reallocarray(l->v, l->n ? l->n * 2 : 1, sizeof(*v));
+	struct named *v = (l->n & (l->n - 1)) != 0
+				  ? l->v
+				  : reallocarray(l->v, l->n ? l->n * 2 : 1, sizeof(*v));
 
 	if (v == NULL || text == NULL) {
 		free(text);
@@ -72,6 +72,13 @@ names_add(struct names *l, char *text, const struct cfg_node *node)
 	v[l->n++] = (struct named){.text = text, .node = node};
 }
 
+static void
+names_sort(struct names *l)
+{
+	if (l->n > 1)
+		qsort(l->v, l->n, sizeof(*l->v), by_name);
+}
+
 static struct names
 node_names(const struct config *c)
 {
@@ -79,7 +86,7 @@ node_names(const struct config *c)
 
 	for (size_t i = 0; i < c->n_nodes; i++)
 		names_add(&l, strdup(c->nodes[i].name), &c->nodes[i]);
-	qsort(l.v, l.n, sizeof(*l.v), by_name);
+	names_sort(&l);
 	return l;
 }
 
@@ -91,10 +98,11 @@ link_name(const struct cfg_iface *a)
 	char *text;
 
 	if ((a->kind != CFG_IUCV && a->kind != CFG_CTC) || b == NULL || b->node < a->node ||
-			(b->node == a->node && b < a))
+		(b->node == a->node && b < a))
 		return NULL;
-	return asprintf(&text, "%s:%s=%s:%s", a->node->name, a->name, b->node->name, b->name) < 0 ? NULL
-												  : text;
+	return asprintf(&text, "%s:%s=%s:%s", a->node->name, a->name, b->node->name, b->name) < 0
+		       ? NULL
+		       : text;
 }
 
 static struct names
@@ -109,14 +117,15 @@ link_names(const struct config *c)
 			if (text != NULL)
 				names_add(&l, text, NULL);
 		}
-	qsort(l.v, l.n, sizeof(*l.v), by_name);
+	names_sort(&l);
 	return l;
 }
 
-/* Walks two sorted lists side by side; either argument of `visit` is NULL when only one has the name. */
+/* Walks two sorted lists side by side; either argument of `visit` is NULL when only one has the
+ * name. */
 static void
 merge(struct diff *d, const struct names *from, const struct names *to,
-		void (*visit)(struct diff *, const struct named *, const struct named *))
+	void (*visit)(struct diff *, const struct named *, const struct named *))
 {
 	size_t i = 0, j = 0;
 
@@ -168,16 +177,16 @@ static void
 say_route(struct diff *d, const char *verb, const struct cfg_route *r)
 {
 	static const char *const types[] = {
-			[CFG_ROUTE_UNICAST] = "",
-			[CFG_ROUTE_DISCARD] = "discard ",
-			[CFG_ROUTE_UNREACHABLE] = "unreachable ",
-			[CFG_ROUTE_PROHIBIT] = "prohibit ",
+		[CFG_ROUTE_UNICAST] = "",
+		[CFG_ROUTE_DISCARD] = "discard ",
+		[CFG_ROUTE_UNREACHABLE] = "unreachable ",
+		[CFG_ROUTE_PROHIBIT] = "prohibit ",
 	};
 	char prefix[PREFIX_TEXT];
 	char *hops = print_hops(r);
 
-	say(d, "%s route %s: %s%s%s", verb, d->to->name, types[r->type], prefix_text(&r->to, prefix),
-			hops != NULL ? hops : "");
+	say(d, "%s route %s: %s%s%s", verb, d->to->name, types[r->type],
+		prefix_text(&r->to, prefix), hops != NULL ? hops : "");
 	free(hops);
 }
 
@@ -186,7 +195,7 @@ find_route(const struct cfg_node *n, const struct cfg_route *r)
 {
 	for (size_t i = 0; i < n->n_routes; i++)
 		if (n->routes[i].table == r->table && n->routes[i].metric == r->metric &&
-				prefix_equal(&n->routes[i].to, &r->to))
+			prefix_equal(&n->routes[i].to, &r->to))
 			return &n->routes[i];
 	return NULL;
 }
@@ -194,11 +203,13 @@ find_route(const struct cfg_node *n, const struct cfg_route *r)
 static bool
 route_equal(const struct cfg_route *a, const struct cfg_route *b)
 {
-	if (a->type != b->type || a->mtu != b->mtu || !ip_equal(&a->src, &b->src) || a->n_hops != b->n_hops)
+	if (a->type != b->type || a->mtu != b->mtu || !ip_equal(&a->src, &b->src) ||
+		a->n_hops != b->n_hops)
 		return false;
 	for (size_t i = 0; i < a->n_hops; i++)
-		if (!ip_equal(&a->hops[i].via, &b->hops[i].via) || a->hops[i].weight != b->hops[i].weight ||
-				strcmp(a->hops[i].dev, b->hops[i].dev) != 0)
+		if (!ip_equal(&a->hops[i].via, &b->hops[i].via) ||
+			a->hops[i].weight != b->hops[i].weight ||
+			strcmp(a->hops[i].dev, b->hops[i].dev) != 0)
 			return false;
 	return true;
 }
@@ -228,7 +239,7 @@ addresses_equal(const struct cfg_iface *a, const struct cfg_iface *b)
 		return false;
 	for (size_t i = 0; i < a->n_addresses; i++)
 		if (a->addresses[i].len != b->addresses[i].len ||
-				!ip_equal(&a->addresses[i].addr, &b->addresses[i].addr))
+			!ip_equal(&a->addresses[i].addr, &b->addresses[i].addr))
 			return false;
 	return true;
 }
@@ -243,13 +254,14 @@ changed_interface(struct diff *d, const struct cfg_iface *was, const struct cfg_
 	if (!addresses_equal(was, is))
 		say(d, "change %s %s: addresses of %s", word, node, is->name);
 	if (was->mtu != is->mtu)
-		say(d, "change %s %s: mtu of %s from %u to %u", word, node, is->name, was->mtu, is->mtu);
+		say(d, "change %s %s: mtu of %s from %u to %u", word, node, is->name, was->mtu,
+			is->mtu);
 	if (was->up != is->up)
 		say(d, "change %s %s: %s %s", word, node, is->name, is->up ? "up" : "down");
 	if (!mac_equal(&was->mac, &is->mac))
 		say(d, "change %s %s: MAC address of %s", word, node, is->name);
 	if (was->rp_filter != is->rp_filter || was->log_martians != is->log_martians ||
-			was->proxy_arp != is->proxy_arp || strcmp(was->sourcevipa, is->sourcevipa) != 0)
+		was->proxy_arp != is->proxy_arp || strcmp(was->sourcevipa, is->sourcevipa) != 0)
 		say(d, "change %s %s: settings of %s", word, node, is->name);
 }
 
@@ -294,7 +306,8 @@ count_line(const struct cfg_node *n, const char *line, size_t before)
 
 /* Says `verb` for each line that `a` has more often than `b`. */
 static void
-program_actions(struct diff *d, const char *verb, const struct cfg_node *a, const struct cfg_node *b)
+program_actions(
+	struct diff *d, const char *verb, const struct cfg_node *a, const struct cfg_node *b)
 {
 	for (size_t i = 0; i < a->n_run; i++)
 		if (count_line(a, a->run[i], i) >= count_line(b, a->run[i], b->n_run))
@@ -309,11 +322,11 @@ rules_equal(const struct cfg_node *a, const struct cfg_node *b)
 	for (size_t i = 0; i < a->n_rules; i++) {
 		const struct cfg_rule *x = &a->rules[i], *y = &b->rules[i];
 
-		if (x->priority != y->priority || x->from.len != y->from.len || x->to.len != y->to.len ||
-				!ip_equal(&x->from.addr, &y->from.addr) ||
-				!ip_equal(&x->to.addr, &y->to.addr) || strcmp(x->iif, y->iif) != 0 ||
-				x->mark != y->mark || x->mask != y->mask || x->tos != y->tos ||
-				x->table != y->table)
+		if (x->priority != y->priority || x->from.len != y->from.len ||
+			x->to.len != y->to.len || !ip_equal(&x->from.addr, &y->from.addr) ||
+			!ip_equal(&x->to.addr, &y->to.addr) || strcmp(x->iif, y->iif) != 0 ||
+			x->mark != y->mark || x->mask != y->mask || x->tos != y->tos ||
+			x->table != y->table)
 			return false;
 	}
 	return true;
@@ -330,7 +343,7 @@ find_tunable(const struct cfg_tunable *v, size_t n, const char *name)
 
 static void
 tunable_actions(struct diff *d, const char *whose, const struct cfg_tunable *from, size_t n_from,
-		const struct cfg_tunable *to, size_t n_to)
+	const struct cfg_tunable *to, size_t n_to)
 {
 	for (size_t i = 0; i < n_from; i++)
 		if (find_tunable(to, n_to, from[i].name) == NULL)
@@ -339,7 +352,8 @@ tunable_actions(struct diff *d, const char *whose, const struct cfg_tunable *fro
 		const struct cfg_tunable *was = find_tunable(from, n_from, to[i].name);
 
 		if (was == NULL || was->value != to[i].value)
-			say(d, "set tunable %s of %s to %lld", to[i].name, whose, (long long)to[i].value);
+			say(d, "set tunable %s of %s to %lld", to[i].name, whose,
+				(long long)to[i].value);
 	}
 }
 
@@ -369,14 +383,16 @@ changed_node(struct diff *d)
 		return;
 	}
 	if (from->forward != to->forward)
-		say(d, "change %s %s: forward %s", node_word(to), to->name, to->forward ? "on" : "off");
+		say(d, "change %s %s: forward %s", node_word(to), to->name,
+			to->forward ? "on" : "off");
 	if (from->control != to->control)
 		say(d, "%s control namespace of %s", to->control ? "add" : "remove", to->name);
 	interface_actions(d);
 	route_actions(d);
 	if (!rules_equal(from, to))
 		say(d, "change %s %s: rules", node_word(to), to->name);
-	tunable_actions(d, to->name, from->tunables, from->n_tunables, to->tunables, to->n_tunables);
+	tunable_actions(
+		d, to->name, from->tunables, from->n_tunables, to->tunables, to->n_tunables);
 	program_actions(d, "end", from, to);
 	program_actions(d, "start", to, from);
 }
@@ -409,7 +425,8 @@ lan_actions(struct diff *d, const struct config *from, const struct config *to)
 		if (was == NULL)
 			say(d, "add lan %s", to->lans[i].name);
 		else if (was->mtu != to->lans[i].mtu)
-			say(d, "change lan %s: mtu from %u to %u", was->name, was->mtu, to->lans[i].mtu);
+			say(d, "change lan %s: mtu from %u to %u", was->name, was->mtu,
+				to->lans[i].mtu);
 	}
 }
 
@@ -438,7 +455,7 @@ diff_actions(const struct config *from, const struct config *to)
 
 	if (d.actions != NULL) {
 		tunable_actions(&d, "the fabric", from->tunables, from->n_tunables, to->tunables,
-				to->n_tunables);
+			to->n_tunables);
 		lan_actions(&d, from, to);
 		osa_actions(&d, from, to);
 		merge(&d, &a, &b, node_action);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The difference of two configurations as sentences: "add guest tux1", "change router vmlinux4: ...". */
+/* The difference of two configurations as sentences: "add guest tux1", "change router vmlinux4:
+ * ...". */
 #ifndef FABRIC_KEEPER_DIFF_H
 #define FABRIC_KEEPER_DIFF_H
 

@@ -17,11 +17,11 @@
 enum { RESTART_WINDOW_MS = 60000, ABOVE_OURS = 10 };
 
 static const char *const level_words[] = {
-		[LOG_ERROR] = "error",
-		[LOG_WARNING] = "warning",
-		[LOG_NOTICE] = "notice",
-		[LOG_INFO] = "info",
-		[LOG_DEBUG] = "debug",
+	[LOG_ERROR] = "error",
+	[LOG_WARNING] = "warning",
+	[LOG_NOTICE] = "notice",
+	[LOG_INFO] = "info",
+	[LOG_DEBUG] = "debug",
 };
 
 static int
@@ -30,7 +30,8 @@ use(struct engine_child *e, const char *path, struct fault *why)
 	if (strlen(path) >= sizeof(e->path))
 		return fault_set(why, -ENAMETOOLONG, "the path of the engine is too long");
 	if (access(path, X_OK) < 0)
-		return fault_set(why, -errno, "cannot run the engine %s: %s", path, strerror(errno));
+		return fault_set(
+			why, -errno, "cannot run the engine %s: %s", path, strerror(errno));
 	strcpy(e->path, path);
 	return 0;
 }
@@ -55,8 +56,10 @@ engine_child_find(struct engine_child *e, const char *given, struct fault *why)
 		if (use(e, path, NULL) == 0)
 			return 0;
 	}
-	return fault_set(why, -ENOENT, "cannot find the engine, rookeryd, beside %s (--engine PATH or "
-			"ROOKERY_ENGINE says where it is)", own);
+	return fault_set(why, -ENOENT,
+		"cannot find the engine, rookeryd, beside %s (--engine PATH or "
+		"ROOKERY_ENGINE says where it is)",
+		own);
 }
 
 /* Both descriptors may sit where the other has to go. */
@@ -74,9 +77,8 @@ place_descriptors(int socket, int listener)
 	close_range(ENGINE_LISTEN_FD + 1, ~0u, 0);
 }
 
-static void __attribute__((noreturn))
-become_engine(const struct engine_child *e, const struct run_dir *d, enum log_level level, int socket,
-		pid_t keeper)
+static void __attribute__((noreturn)) become_engine(const struct engine_child *e,
+	const struct run_dir *d, enum log_level level, int socket, pid_t keeper)
 {
 	sigset_t none;
 
@@ -87,15 +89,15 @@ become_engine(const struct engine_child *e, const struct run_dir *d, enum log_le
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	place_descriptors(socket, e->listener);
-	execl(e->path, "rookeryd", "--keeper", "--fabric", d->name, "--run-dir", d->path, "--log-level",
-			level_words[level], (char *)NULL);
+	execl(e->path, "rookeryd", "--keeper", "--fabric", d->name, "--run-dir", d->path,
+		"--log-level", level_words[level], (char *)NULL);
 	dprintf(STDERR_FILENO, "cannot run %s: %s\n", e->path, strerror(errno));
 	_exit(127);
 }
 
 int
-engine_child_start(struct engine_child *e, const struct run_dir *d, enum log_level level,
-		struct fault *why)
+engine_child_start(
+	struct engine_child *e, const struct run_dir *d, enum log_level level, struct fault *why)
 {
 	pid_t keeper = getpid();
 	int pair[2];

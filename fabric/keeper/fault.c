@@ -32,6 +32,7 @@ fault_prefix(struct fault *f, int rc, const char *format, ...)
 	vsnprintf(f->text, sizeof(f->text), format, ap);
 	va_end(ap);
 	n = strlen(f->text);
-	snprintf(f->text + n, sizeof(f->text) - n, "%.*s", (int)(sizeof(f->text) - n - 1), tail.text);
+	snprintf(f->text + n, sizeof(f->text) - n, "%.*s", (int)(sizeof(f->text) - n - 1),
+		tail.text);
 	return rc;
 }

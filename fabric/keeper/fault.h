@@ -8,9 +8,10 @@ struct fault {
 };
 
 /* Replaces the sentence. => rc, so that a caller can return it. `f` may be NULL. */
-int fault_set(struct fault *f, int rc, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int fault_set(struct fault *f, int rc, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 /* Puts words before the sentence that is there. => rc */
 int fault_prefix(struct fault *f, int rc, const char *format, ...)
-		__attribute__((format(printf, 3, 4)));
+	__attribute__((format(printf, 3, 4)));
 
 #endif

@@ -39,8 +39,8 @@ print_node(const struct cfg_node *node, FILE *to)
 		fprintf(to, "%s %s\n", ip_text(&named->addresses[0].addr, text), name);
 	for (size_t i = 0; i < node->n_ifaces; i++)
 		for (size_t j = 0; j < node->ifaces[i].n_addresses; j++)
-			fprintf(to, "%s %s-%s\n", ip_text(&node->ifaces[i].addresses[j].addr, text), name,
-					node->ifaces[i].name);
+			fprintf(to, "%s %s-%s\n", ip_text(&node->ifaces[i].addresses[j].addr, text),
+				name, node->ifaces[i].name);
 }
 
 char *

@@ -7,7 +7,8 @@
 
 /*
  * The user id in lower case stands for the node's VIPA if it has one, else for its first address;
- * USERID-INTERFACE for each address of an interface. => text to free() with its length, or NULL with errno.
+ * USERID-INTERFACE for each address of an interface. => text to free() with its length, or NULL
+ * with errno.
  */
 char *hosts_text(const struct config *c, size_t *len);
 

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The keeper: the one process with privileges. It makes what the engine and the guests stand on, holds the
- * descriptors, and clears up.
+ * The keeper: the one process with privileges. It makes what the engine and the guests stand on,
+ * holds the descriptors, and clears up.
  *
- *      start    configuration, run directory, sockets, sweeper; adapters' devices; namespaces of the lab;
- *               engine; the change from nothing to the configuration (apply.c); ready
- *      loop     requests (request.c), deaths, changes in guests (nsguest.c), one event at a time
- *      end      however it comes: guests are killed all at once and reaped, the engine ends, the
- *               sweeper removes the run directory
+ *      start    configuration, run directory, sockets, sweeper; adapters' devices; namespaces of
+ * the lab; engine; the change from nothing to the configuration (apply.c); ready loop     requests
+ * (request.c), deaths, changes in guests (nsguest.c), one event at a time end      however it
+ * comes: guests are killed all at once and reaped, the engine ends, the sweeper removes the run
+ * directory
  *
- * What ends: SIGINT, SIGTERM, a request, an engine that cannot be kept alive. If the keeper itself is killed, the
- * kernel kills its children (parent death signal) and the sweeper does the rest.
+ * What ends: SIGINT, SIGTERM, a request, an engine that cannot be kept alive. If the keeper itself
+ * is killed, the kernel kills its children (parent death signal) and the sweeper does the rest.
  *
- * Standard error is the log file from the moment the run directory is there; until the start is over, what
- * the user has to know goes to the old standard error as well (keeper_say()), and why a start
- * failed goes to --ready-fd.
+ * Standard error is the log file from the moment the run directory is there; until the start is
+ * over, what the user has to know goes to the old standard error as well (keeper_say()), and why a
+ * start failed goes to --ready-fd.
  *
- * One thread; nothing here is called from another, nor from a signal handler: signals are descriptors.
+ * One thread; nothing here is called from another, nor from a signal handler: signals are
+ * descriptors.
  */
 #include "fabric/keeper/keeper.h"
 
@@ -82,10 +83,11 @@ keeper_unwatch(struct keeper *k, struct watcher *w)
 }
 
 int
-keeper_await(struct keeper *k, struct wire *w, json_t **msg, int *fds, size_t *n_fds, int timeout_ms)
+keeper_await(
+	struct keeper *k, struct wire *w, json_t **msg, int *fds, size_t *n_fds, int timeout_ms)
 {
-	struct pollfd p[] = {{.fd = w->fd, .events = POLLIN},
-			{.fd = k->terminations.fd, .events = POLLIN}};
+	struct pollfd p[] = {
+		{.fd = w->fd, .events = POLLIN}, {.fd = k->terminations.fd, .events = POLLIN}};
 	int64_t end = keeper_now_ms() + timeout_ms;
 
 	for (;;) {
@@ -148,8 +150,8 @@ engine_died(struct keeper *k, int status)
 	struct fault why;
 
 	log_line(LOG_ERROR, "keeper", "the engine %s %d",
-			WIFSIGNALED(status) ? "was killed by signal" : "exited with",
-			WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+		WIFSIGNALED(status) ? "was killed by signal" : "exited with",
+		WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	keeper_unwatch(k, &k->engine_watch);
 	engine_child_gone(&k->engine);
 	sweeper_watch(&k->sweeper, 0);
@@ -164,7 +166,8 @@ engine_died(struct keeper *k, int status)
 		log_line(LOG_ERROR, "keeper", "the new engine does not take over: %s", why.text);
 		kill(k->engine.pid, SIGKILL);
 	} else {
-		log_line(LOG_NOTICE, "keeper", "the engine runs again, process %d", (int)k->engine.pid);
+		log_line(LOG_NOTICE, "keeper", "the engine runs again, process %d",
+			(int)k->engine.pid);
 	}
 }
 
@@ -231,7 +234,9 @@ show_log_tail(struct keeper *k)
 
 	if (log < 0)
 		return;
-	n = fstat(log, &st) < 0 ? -1 : pread(log, text, LOG_TAIL, st.st_size > LOG_TAIL ? st.st_size - LOG_TAIL : 0);
+	n = fstat(log, &st) < 0
+		    ? -1
+		    : pread(log, text, LOG_TAIL, st.st_size > LOG_TAIL ? st.st_size - LOG_TAIL : 0);
 	text[n > 0 ? n : 0] = '\0';
 	for (char *rest = text, *line; (line = strsep(&rest, "\n")) != NULL;)
 		if (line[0] != '\0' && strstr(line, " keeper: ") == NULL)
@@ -256,8 +261,8 @@ static void
 started(struct keeper *k)
 {
 	k->ready = true;
-	log_line(LOG_NOTICE, "keeper", "fabric %s is up: %zu guests in namespaces, %lld ms", k->run.name,
-			k->n_guests, (long long)(keeper_now_ms() - k->started_ms));
+	log_line(LOG_NOTICE, "keeper", "fabric %s is up: %zu guests in namespaces, %lld ms",
+		k->run.name, k->n_guests, (long long)(keeper_now_ms() - k->started_ms));
 	report(k, "ok");
 	if (k->console >= 0)
 		close(k->console);

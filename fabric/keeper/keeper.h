@@ -38,8 +38,8 @@ struct keeper {
 	uint64_t serial;       /* counts changes, from 1 */
 	bool unprivileged, ready, stopping;
 	int exit_code;
-	int console;      /* standard error as it was, until the start is over; then -1 */
-	int epoll, hosts; /* descriptors */
+	int console;         /* standard error as it was, until the start is over; then -1 */
+	int epoll, hosts;    /* descriptors */
 	struct rlimit files; /* as found */
 	struct watcher terminations, deaths, listener, engine_watch;
 	struct run_dir run;
@@ -56,17 +56,19 @@ struct keeper {
 /* Runs a fabric from start to end. => exit code */
 int keeper_run(const struct keeper_options *options);
 
-/* All up to the fabric being up; *config is the caller's to free if it fails. => 0, or -errno with `why`. */
+/* All up to the fabric being up; *config is the caller's to free if it fails. => 0, or -errno with
+ * `why`. */
 int keeper_start(struct keeper *k, struct config **config, struct fault *why);
 /* An engine that has nothing yet. => 0, or -errno with `why`. */
 int keeper_start_engine(struct keeper *k, struct fault *why);
 /* A line for the log, and during start for the user as well. */
 void keeper_say(struct keeper *k, enum log_level level, const char *format, ...)
-		__attribute__((format(printf, 3, 4)));
+	__attribute__((format(printf, 3, 4)));
 /*
  * wire_recv() that waits, but not past a request to end: => also -EINTR, -ETIMEDOUT.
  */
-int keeper_await(struct keeper *k, struct wire *w, json_t **msg, int *fds, size_t *n_fds, int timeout_ms);
+int keeper_await(
+	struct keeper *k, struct wire *w, json_t **msg, int *fds, size_t *n_fds, int timeout_ms);
 int64_t keeper_now_ms(void);
 
 /*
@@ -74,7 +76,8 @@ int64_t keeper_now_ms(void);
  * => 0, or -errno with `why`.
  */
 int keeper_change(struct keeper *k, struct config *to, const char *origin, struct fault *why);
-/* Offers everything to an engine just started and has it apply what runs. => 0, or -errno with `why`. */
+/* Offers everything to an engine just started and has it apply what runs. => 0, or -errno with
+ * `why`. */
 int keeper_restore_engine(struct keeper *k, struct fault *why);
 
 /* Takes connections on keeper.sock (request.c). */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * newuidmap(1) and newgidmap(1) are set-user-id programs that write the maps of a process; they must run
- * outside of the new user namespace. So a helper is forked first and waits for word that the namespace
- * is there; it answers by its exit status.
+ * newuidmap(1) and newgidmap(1) are set-user-id programs that write the maps of a process; they
+ * must run outside of the new user namespace. So a helper is forked first and waits for word that
+ * the namespace is there; it answers by its exit status.
  */
 #include "fabric/keeper/lab.h"
 
@@ -36,8 +36,8 @@ subordinate_ids(const char *path, struct id_range *out)
 	while (f != NULL && !found && fgets(line, sizeof(line), f) != NULL) {
 		if (sscanf(line, "%63[^:]:%lu:%lu", owner, &out->first, &out->count) != 3)
 			continue;
-		found = out->count > 0 && (strcmp(owner, id) == 0 ||
-				(pw != NULL && strcmp(owner, pw->pw_name) == 0));
+		found = out->count > 0 &&
+			(strcmp(owner, id) == 0 || (pw != NULL && strcmp(owner, pw->pw_name) == 0));
 	}
 	if (f != NULL)
 		fclose(f);
@@ -59,7 +59,8 @@ run_map_program(const char *program, pid_t of, unsigned long own, const struct i
 		snprintf(text[1], sizeof(text[1]), "%lu", own);
 		snprintf(text[2], sizeof(text[2]), "%lu", r->first);
 		snprintf(text[3], sizeof(text[3]), "%lu", r->count);
-		execlp(program, program, text[0], "0", text[1], "1", "1", text[2], text[3], (char *)NULL);
+		execlp(program, program, text[0], "0", text[1], "1", "1", text[2], text[3],
+			(char *)NULL);
 		_exit(127);
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) < 0)
@@ -67,8 +68,7 @@ run_map_program(const char *program, pid_t of, unsigned long own, const struct i
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EPERM;
 }
 
-static void __attribute__((noreturn))
-map_from_outside(pid_t keeper, int go)
+static void __attribute__((noreturn)) map_from_outside(pid_t keeper, int go)
 {
 	struct id_range uids, gids;
 	char byte;
@@ -78,7 +78,7 @@ map_from_outside(pid_t keeper, int go)
 	if (!subordinate_ids("/etc/subuid", &uids) || !subordinate_ids("/etc/subgid", &gids))
 		_exit(1);
 	_exit(run_map_program("newuidmap", keeper, getuid(), &uids) < 0 ||
-			run_map_program("newgidmap", keeper, getgid(), &gids) < 0);
+		run_map_program("newgidmap", keeper, getgid(), &gids) < 0);
 }
 
 static int
@@ -149,8 +149,9 @@ enter_user_namespace(bool *one_id, struct fault *why)
 	*one_id = !finish_helper(helper, go[1]);
 	close(go[1]);
 	rc = *one_id ? map_one_id(uid, gid) : 0;
-	return rc == 0 ? 0 : fault_set(why, rc, "cannot map your user id into the lab: %s",
-					     strerror(-rc));
+	return rc == 0 ? 0
+		       : fault_set(why, rc, "cannot map your user id into the lab: %s",
+				 strerror(-rc));
 }
 
 int

@@ -63,26 +63,31 @@ static const struct option_row {
 	const char *name, *value, *text;
 	parse *parse;
 } rows[] = {
-		{"--engine", "PATH", "the engine; else $ROOKERY_ENGINE, else rookeryd beside this program",
-				parse_engine},
-		{"--run-dir", "DIR", "where the run directory is made, an absolute path; else /run/rookery or\n"
-				     "                      that of the user's session", parse_run_dir},
-		{"--log-level", "LEVEL", "error, warning, notice, info (default) or debug", parse_log_level},
-		{"--ready-fd", "N", "write \"ok\", or why the start failed, to this descriptor and close it",
-				parse_ready_fd},
-		{"--version", NULL, "print the version", parse_version},
-		{"--help", NULL, "print this", parse_help},
+	{"--engine", "PATH", "the engine; else $ROOKERY_ENGINE, else rookeryd beside this program",
+		parse_engine},
+	{"--run-dir", "DIR",
+		"where the run directory is made, an absolute path; else /run/rookery or\n"
+		"                      that of the user's session",
+		parse_run_dir},
+	{"--log-level", "LEVEL", "error, warning, notice, info (default) or debug",
+		parse_log_level},
+	{"--ready-fd", "N",
+		"write \"ok\", or why the start failed, to this descriptor and close it",
+		parse_ready_fd},
+	{"--version", NULL, "print the version", parse_version},
+	{"--help", NULL, "print this", parse_help},
 };
 
 static void
 print_help(FILE *to)
 {
 	fputs("usage: rookery-keeper [OPTION]... FILE\n\n"
-	      "Runs the fabric that FILE describes until it is told to end (SIGINT, SIGTERM, rookery lab stop).\n\n",
-			to);
+	      "Runs the fabric that FILE describes until it is told to end (SIGINT, SIGTERM, "
+	      "rookery lab stop).\n\n",
+		to);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		fprintf(to, "  %-12s %-6s %s\n", rows[i].name, rows[i].value != NULL ? rows[i].value : "",
-				rows[i].text);
+		fprintf(to, "  %-12s %-6s %s\n", rows[i].name,
+			rows[i].value != NULL ? rows[i].value : "", rows[i].text);
 }
 
 /* => the row with *value behind "=", or NULL when none is there */
@@ -126,8 +131,8 @@ parse_line(char **argv, struct line *out)
 			return usage_error("wrong or missing value of", row->name);
 	}
 	return out->options.file != NULL || out->help || out->version
-			? 0
-			: usage_error("a FILE is needed", "");
+		       ? 0
+		       : usage_error("a FILE is needed", "");
 }
 
 int

@@ -39,14 +39,6 @@ ns_ports_find(const struct ns_ports *p, const char *name)
 	return NULL;
 }
 
-static void
-port_fini(struct ns_port *port)
-{
-	if (port->fd >= 0)
-		close(port->fd);
-	json_decref(port->addresses);
-}
-
 void
 ns_ports_remove(struct ns_ports *p, const char *name)
 {
@@ -54,15 +46,20 @@ ns_ports_remove(struct ns_ports *p, const char *name)
 
 	if (port == NULL)
 		return;
-	port_fini(port);
+	if (port->fd >= 0)
+		tundev_remove(port->fd);
+	json_decref(port->addresses);
 	*port = p->v[--p->n];
 }
 
 void
 ns_ports_fini(struct ns_ports *p)
 {
-	for (size_t i = 0; i < p->n; i++)
-		port_fini(&p->v[i]);
+	for (size_t i = 0; i < p->n; i++) {
+		if (p->v[i].fd >= 0)
+			close(p->v[i].fd);
+		json_decref(p->v[i].addresses);
+	}
 	free(p->v);
 	*p = (struct ns_ports){0};
 }
@@ -140,18 +137,18 @@ namespace_settings(const struct cfg_node *node, const char *sys, struct fault *w
 
 	/* A new namespace takes these from the host's, whatever they are there. */
 	if ((rc = setting(sys, "net/ipv4", "ip_forward", forwards(node) ? "1" : "0", why)) < 0 ||
-			(rc = setting(sys, "net/ipv4/conf/all", "rp_filter", "0", why)) < 0 ||
-			(rc = setting(sys, "net/ipv4/conf/default", "rp_filter", "0", why)) < 0 ||
-			(rc = setting(sys, "net/ipv4", "ip_unprivileged_port_start", "0", why)) < 0 ||
-			(rc = setting(sys, "net/ipv6/conf/default", "disable_ipv6", "1", why)) < 0)
+		(rc = setting(sys, "net/ipv4/conf/all", "rp_filter", "0", why)) < 0 ||
+		(rc = setting(sys, "net/ipv4/conf/default", "rp_filter", "0", why)) < 0 ||
+		(rc = setting(sys, "net/ipv4", "ip_unprivileged_port_start", "0", why)) < 0 ||
+		(rc = setting(sys, "net/ipv6/conf/default", "disable_ipv6", "1", why)) < 0)
 		return rc;
 	allow_ping(sys);
 	return 0;
 }
 
 static int
-interface_settings(const struct cfg_iface *was, const struct cfg_iface *is, const char *sys,
-		struct fault *why)
+interface_settings(
+	const struct cfg_iface *was, const struct cfg_iface *is, const char *sys, struct fault *why)
 {
 	const char digit[][2] = {"0", "1", "2"};
 	char dir[64];
@@ -179,7 +176,7 @@ device_kind(const struct cfg_node *node, const struct cfg_iface *iface)
 
 bool
 ns_same_device(const struct cfg_node *an, const struct cfg_iface *a, const struct cfg_node *bn,
-		const struct cfg_iface *b)
+	const struct cfg_iface *b)
 {
 	return strcmp(a->name, b->name) == 0 && device_kind(an, a) == device_kind(bn, b) &&
 	       (a->kind == CFG_DUMMY) == (b->kind == CFG_DUMMY);
@@ -187,7 +184,7 @@ ns_same_device(const struct cfg_node *an, const struct cfg_iface *a, const struc
 
 int
 ns_port_make(const struct cfg_node *node, const struct cfg_iface *iface, const char *name,
-		struct ns_port *out, struct fault *why)
+	struct ns_port *out, struct fault *why)
 {
 	int fd = tundev_open(name, device_kind(node, iface), &out->ifindex, why);
 
@@ -218,8 +215,9 @@ struct rtnl_address
 ns_address(const struct cfg_node *node, const struct cfg_iface *iface, size_t i, unsigned ifindex)
 {
 	struct ip_addr vipa = ns_source_vipa(node, iface);
-	struct rtnl_address a = {.ifindex = ifindex, .local = iface->addresses[i],
-			.no_prefix_route = ip_is_set(&vipa)};
+	struct rtnl_address a = {.ifindex = ifindex,
+		.local = iface->addresses[i],
+		.no_prefix_route = ip_is_set(&vipa)};
 
 	if (a.local.len == 32 && iface->peer.family == AF_INET)
 		a.peer = iface->peer;
@@ -234,7 +232,8 @@ address_equal(const struct rtnl_address *a, const struct rtnl_address *b)
 }
 
 static bool
-has_address(const struct cfg_node *node, const struct cfg_iface *iface, const struct rtnl_address *a)
+has_address(
+	const struct cfg_node *node, const struct cfg_iface *iface, const struct rtnl_address *a)
 {
 	for (size_t i = 0; iface != NULL && i < iface->n_addresses; i++) {
 		struct rtnl_address have = ns_address(node, iface, i, a->ifindex);
@@ -247,7 +246,7 @@ has_address(const struct cfg_node *node, const struct cfg_iface *iface, const st
 
 static int
 drop_addresses(struct rtnl *r, const struct cfg_node *from, const struct cfg_iface *was,
-		const struct cfg_node *to, const struct cfg_iface *is, unsigned ifindex)
+	const struct cfg_node *to, const struct cfg_iface *is, unsigned ifindex)
 {
 	for (size_t i = 0; was != NULL && i < was->n_addresses; i++) {
 		struct rtnl_address a = ns_address(from, was, i, ifindex);
@@ -263,7 +262,7 @@ drop_addresses(struct rtnl *r, const struct cfg_node *from, const struct cfg_ifa
 
 static int
 put_addresses(struct rtnl *r, const struct cfg_node *from, const struct cfg_iface *was,
-		const struct cfg_node *to, const struct cfg_iface *is, unsigned ifindex)
+	const struct cfg_node *to, const struct cfg_iface *is, unsigned ifindex)
 {
 	for (size_t i = 0; i < is->n_addresses; i++) {
 		struct rtnl_address a = ns_address(to, is, i, ifindex);
@@ -281,7 +280,7 @@ put_addresses(struct rtnl *r, const struct cfg_node *from, const struct cfg_ifac
 
 static int
 set_link(struct rtnl *r, const struct cfg_iface *was, const struct cfg_iface *is, bool ethernet,
-		unsigned ifindex)
+	unsigned ifindex)
 {
 	struct rtnl_link l = {0};
 
@@ -298,14 +297,17 @@ set_link(struct rtnl *r, const struct cfg_iface *was, const struct cfg_iface *is
 	return rtnl_link_set(r, ifindex, &l);
 }
 
-/* `was` is NULL for a device that has just been made. Addresses go in first: up is the last step. */
+/* `was` is NULL for a device that has just been made. Addresses go in first: up is the last step.
+ */
 static int
 configure(struct rtnl *r, const struct cfg_node *from, const struct cfg_iface *was,
-		const struct cfg_node *to, const struct cfg_iface *is, const char *sys, struct fault *why)
+	const struct cfg_node *to, const struct cfg_iface *is, const char *sys, struct fault *why)
 {
 	unsigned ifindex = if_nametoindex(is->name);
 	int rc = ifindex == 0 ? -errno : 0;
 
+	if (rc < 0 && was != NULL)
+		return 0; /* someone in there has removed it */
 	if (rc == 0)
 		rc = drop_addresses(r, from, was, to, is, ifindex);
 	if (rc == 0)
@@ -313,7 +315,8 @@ configure(struct rtnl *r, const struct cfg_node *from, const struct cfg_iface *w
 	if (rc == 0)
 		rc = set_link(r, was, is, device_kind(to, is) == TUNDEV_ETHERNET, ifindex);
 	if (rc < 0)
-		return fault_set(why, rc, "cannot set up interface %s: %s", is->name, strerror(-rc));
+		return fault_set(
+			why, rc, "cannot set up interface %s: %s", is->name, strerror(-rc));
 	return to->kind == CFG_ROUTER ? 0 : interface_settings(was, is, sys, why);
 }
 
@@ -333,8 +336,8 @@ make_all(const struct cfg_node *node, struct ns_ports *out, struct fault *why)
 }
 
 static int
-configure_all(struct rtnl *r, const struct cfg_node *from, const struct cfg_node *to, const char *sys,
-		struct fault *why)
+configure_all(struct rtnl *r, const struct cfg_node *from, const struct cfg_node *to,
+	const char *sys, struct fault *why)
 {
 	for (size_t i = 0; i < to->n_ifaces; i++) {
 		const struct cfg_iface *is = &to->ifaces[i];
@@ -368,13 +371,14 @@ ns_build(const struct cfg_node *node, const char *sys, struct ns_ports *out, str
 	if (rc == 0)
 		rc = configure_all(&r, NULL, node, sys, why);
 	if (rc == 0)
-		rc = ns_routes_change(&r, NULL, node, why);
+		rc = ns_routes_put(&r, NULL, node, why);
 	rtnl_close(&r);
 	return rc;
 }
 
 int
-ns_change(const struct cfg_node *from, const struct cfg_node *to, const char *sys, struct fault *why)
+ns_change(
+	const struct cfg_node *from, const struct cfg_node *to, const char *sys, struct fault *why)
 {
 	struct rtnl r;
 	int rc = rtnl_open(&r);
@@ -384,9 +388,11 @@ ns_change(const struct cfg_node *from, const struct cfg_node *to, const char *sy
 	if (forwards(from) != forwards(to))
 		rc = setting(sys, "net/ipv4", "ip_forward", forwards(to) ? "1" : "0", why);
 	if (rc == 0)
+		rc = ns_routes_drop(&r, from, to, why);
+	if (rc == 0)
 		rc = configure_all(&r, from, to, sys, why);
 	if (rc == 0)
-		rc = ns_routes_change(&r, from, to, why);
+		rc = ns_routes_put(&r, from, to, why);
 	rtnl_close(&r);
 	return rc;
 }

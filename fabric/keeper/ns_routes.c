@@ -2,11 +2,12 @@
 /*
  * Routes of a node, as its namespace takes them.
  *
- * Two sources make the list: the routes of the configuration, and, for an interface with `sourcevipa`, the
- * route that its address brings along, which then has to carry the VIPA as source and so is ours
- * instead of the kernel's. Routes are the same when destination, table and metric are. A change deletes what
- * is gone, replaces what differs, and adds the rest; one that is there stays, and one whose interface is
- * down (the guest may have done that) is left out, as Linux itself forgets it.
+ * Two sources make the list: the routes of the configuration, and, for an interface with
+ * `sourcevipa`, the route that its address brings along, which then has to carry the VIPA as source
+ * and so is ours instead of the kernel's. Routes are the same when destination, table and metric
+ * are. A change deletes what is gone, replaces what differs, and adds the rest; one that is there
+ * stays, and one whose interface is down (the guest may have done that) is left out, as Linux
+ * itself forgets it.
  */
 #include "fabric/keeper/netns.h"
 
@@ -16,7 +17,8 @@
 
 typedef int route_visit(struct rtnl_route *route, void *arg);
 
-/* True when `via` is on a network of the interface, so that the kernel finds it without being told. */
+/* True when `via` is on a network of the interface, so that the kernel finds it without being told.
+ */
 static bool
 is_neighbour(const struct cfg_iface *iface, const struct ip_addr *via)
 {
@@ -24,7 +26,7 @@ is_neighbour(const struct cfg_iface *iface, const struct ip_addr *via)
 		return true;
 	for (size_t i = 0; i < iface->n_addresses; i++)
 		if (iface->addresses[i].addr.family == via->family &&
-				prefix_contains(&iface->addresses[i], via))
+			prefix_contains(&iface->addresses[i], via))
 			return true;
 	return false;
 }
@@ -41,16 +43,17 @@ add_hop(const struct cfg_node *node, const struct cfg_nexthop *hop, struct rtnl_
 	if (!ip_is_set(&out->src) && out->n_hops == 0)
 		out->src = vipa;
 	out->hops[out->n_hops++] = (struct rtnl_hop){
-			.via = hop->via,
-			.ifindex = if_nametoindex(hop->dev),
-			.weight = hop->weight,
-			.onlink = ip_is_set(&hop->via) && !is_neighbour(iface, &hop->via),
+		.via = hop->via,
+		.ifindex = if_nametoindex(hop->dev),
+		.weight = hop->weight,
+		.onlink = ip_is_set(&hop->via) && !is_neighbour(iface, &hop->via),
 	};
 }
 
 /* => false when there is nothing to tell the kernel now. */
 static bool
-route_from_config(const struct cfg_node *node, const struct cfg_route *route, struct rtnl_route *out)
+route_from_config(
+	const struct cfg_node *node, const struct cfg_route *route, struct rtnl_route *out)
 {
 	memset(out, 0, sizeof(*out));
 	if (route->to.addr.family != AF_INET)
@@ -68,14 +71,14 @@ route_from_config(const struct cfg_node *node, const struct cfg_route *route, st
 
 static bool
 route_of_address(const struct cfg_node *node, const struct cfg_iface *iface, size_t i,
-		struct rtnl_route *out)
+	struct rtnl_route *out)
 {
 	struct rtnl_address a = ns_address(node, iface, i, if_nametoindex(iface->name));
 	struct ip_prefix host = {.addr = a.peer, .len = 32};
 
 	memset(out, 0, sizeof(*out));
 	if (!a.no_prefix_route || !iface->up || a.local.addr.family != AF_INET ||
-			(a.local.len == 32 && !ip_is_set(&a.peer)))
+		(a.local.len == 32 && !ip_is_set(&a.peer)))
 		return false;
 	out->to = ip_is_set(&a.peer) ? host : prefix_network(&a.local);
 	out->type = CFG_ROUTE_UNICAST;
@@ -116,7 +119,7 @@ compare(struct rtnl_route *route, void *arg)
 	struct search *s = arg;
 
 	if (route->table != s->wanted->table || route->metric != s->wanted->metric ||
-			!prefix_equal(&route->to, &s->wanted->to))
+		!prefix_equal(&route->to, &s->wanted->to))
 		return 0;
 	s->found = memcmp(route, s->wanted, sizeof(*route)) == 0 ? ROUTE_SAME : ROUTE_DIFFERS;
 	return 1;
@@ -143,7 +146,7 @@ route_fault(const struct rtnl_route *route, const char *verb, int rc, struct fau
 	char text[PREFIX_TEXT];
 
 	return fault_set(why, rc, "cannot %s route %s: %s", verb, prefix_text(&route->to, text),
-			strerror(-rc));
+		strerror(-rc));
 }
 
 static int
@@ -158,24 +161,44 @@ delete_if_gone(struct rtnl_route *route, void *arg)
 	return rc == 0 || rc == -ESRCH ? 0 : route_fault(route, "delete", rc, c->why);
 }
 
+/* Someone in there may have set an interface down or removed it: then the route waits for a better
+ * time. */
+static bool
+has_live_hops(const struct rtnl_route *route)
+{
+	for (size_t i = 0; i < route->n_hops; i++)
+		if (!rtnl_link_is_up(route->hops[i].ifindex))
+			return false;
+	return true;
+}
+
 static int
 add_or_replace(struct rtnl_route *route, void *arg)
 {
 	struct change *c = arg;
 	enum likeness before = look_for(c->other, route);
-	int rc = rtnl_route_add(c->rtnl, route, before == ROUTE_DIFFERS ? RTNL_REPLACE : RTNL_CREATE);
+	int rc = rtnl_route_add(
+		c->rtnl, route, before == ROUTE_DIFFERS ? RTNL_REPLACE : RTNL_CREATE);
 
-	if (rc == 0 || rc == -EEXIST || rc == -ENETDOWN || before == ROUTE_SAME)
+	if (rc == 0 || rc == -EEXIST || before == ROUTE_SAME || !has_live_hops(route))
 		return 0;
 	return route_fault(route, "add", rc, c->why);
 }
 
 int
-ns_routes_change(struct rtnl *r, const struct cfg_node *from, const struct cfg_node *to, struct fault *why)
+ns_routes_drop(
+	struct rtnl *r, const struct cfg_node *from, const struct cfg_node *to, struct fault *why)
 {
 	struct change c = {.rtnl = r, .other = to, .why = why};
-	int rc = each_route(from, delete_if_gone, &c);
 
-	c.other = from;
-	return rc < 0 ? rc : each_route(to, add_or_replace, &c);
+	return each_route(from, delete_if_gone, &c);
+}
+
+int
+ns_routes_put(
+	struct rtnl *r, const struct cfg_node *from, const struct cfg_node *to, struct fault *why)
+{
+	struct change c = {.rtnl = r, .other = from, .why = why};
+
+	return each_route(to, add_or_replace, &c);
 }

@@ -2,17 +2,20 @@
 /*
  * Life of a guest's namespaces, from the outside (nsguest.h).
  *
- * The child makes its namespaces and devices; the keeper receives the descriptors and holds them, because
- * an engine that is started again needs them, and because a device is there as long as one is open. That
- * also keeps the network namespace alive, so a guest is gone only when the engine has closed its copies
- * (an apply without it), the keeper has closed these, and the init is dead.
+ * The child makes its namespaces and devices; the keeper receives the descriptors and holds them,
+ * because an engine that is started again needs them, and because a device has a carrier only while
+ * one is open. An open one also keeps the network namespace alive, so a guest is gone only when the
+ * engine has closed its copies (an apply without it), the keeper has closed these, and the init is
+ * dead, which takes all other processes of the guest with it.
+ *
+ * The init tells what becomes of programs. That it died itself, the keeper learns by SIGCHLD: the
+ * guest stays in the list as dead, its ports count as down, and the next apply makes it anew.
  */
 #include "fabric/keeper/nsguest.h"
 
 #include "fabric/keeper/child.h"
 #include "fabric/keeper/keeper.h"
 #include "fabric/keeper/nsinit.h"
-#include "fabric/keeper/tundev.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -104,8 +107,11 @@ fork_init(struct keeper *k, struct nsguest *g, const struct cfg_node *node)
 		return -errno;
 	pid = child_fork(CLONE_NEWPID);
 	if (pid == 0)
-		nsinit_run(&(struct nsinit){.node = node, .socket = pair[1], .hosts = hosts,
-				.run_dir = k->run.fd, .files = k->files});
+		nsinit_run(&(struct nsinit){.node = node,
+			.socket = pair[1],
+			.hosts = hosts,
+			.run_dir = k->run.fd,
+			.files = k->files});
 	close(pair[1]);
 	if (pid < 0) {
 		close(pair[0]);
@@ -159,7 +165,8 @@ program_told(struct nsguest *g, const json_t *msg)
 	p->code = (int)json_integer_value(signal != NULL ? signal : code);
 	if (pid == NULL)
 		log_line(LOG_INFO, "keeper", "guest %s: \"%s\" %s %d", g->name, p->command,
-				p->state == PROGRAM_KILLED ? "was killed by signal" : "exited with", p->code);
+			p->state == PROGRAM_KILLED ? "was killed by signal" : "exited with",
+			p->code);
 }
 
 static void
@@ -188,13 +195,14 @@ take_ports(struct nsguest *g, const json_t *msg, const int *fds, size_t n_fds)
 
 	if (g->changes.fd < 0 && n_fds > 0)
 		g->changes.fd = fds[used++];
-	json_array_foreach(list, i, row) {
+	json_array_foreach (list, i, row) {
 		struct ns_port *port = ns_ports_add(&g->ports);
 
 		if (port == NULL || used == n_fds)
 			break;
 		port->fd = fds[used++];
-		snprintf(port->name, sizeof(port->name), "%s", json_string_value(json_array_get(row, 0)));
+		snprintf(port->name, sizeof(port->name), "%s",
+			json_string_value(json_array_get(row, 0)));
 		port->ifindex = (unsigned)json_integer_value(json_array_get(row, 1));
 		port->offered = json_is_true(json_array_get(row, 2));
 	}
@@ -213,7 +221,7 @@ take_message(struct nsguest *g, const json_t *msg, const int *fds, size_t n_fds,
 
 	if (error != NULL)
 		return fault_set(why, -ECANCELED, "%s %s: %s",
-				g->kind == CFG_ROUTER ? "router" : "guest", g->name, error);
+			g->kind == CFG_ROUTER ? "router" : "guest", g->name, error);
 	rc = take_ports(g, msg, fds, n_fds);
 	return rc == -ENOMEM ? fault_set(why, rc, "out of memory") : rc;
 }
@@ -229,10 +237,11 @@ receive_ports(struct keeper *k, struct nsguest *g, struct fault *why)
 	do {
 		rc = keeper_await(k, &g->wire, &msg, fds, &n_fds, BUILD_TIMEOUT_MS);
 		if (rc < 0)
-			return fault_set(why, rc, "guest %s: %s", g->name,
-					rc == -EINTR ? "interrupted" : rc == -ETIMEDOUT
-							? "its init does not answer"
-							: "its init ended before it was ready");
+			return rc == -EINTR
+				       ? fault_set(why, rc, "interrupted before it was done")
+				       : fault_set(why, rc, "guest %s: its init %s", g->name,
+						 rc == -ETIMEDOUT ? "does not answer"
+								  : "ended before it was ready");
 		rc = take_message(g, msg, fds, n_fds, why);
 		json_decref(msg);
 	} while (rc == -EAGAIN);
@@ -249,7 +258,7 @@ nsguest_expect(struct ns_port *port, const struct cfg_iface *iface)
 	for (size_t i = 0; i < iface->n_addresses; i++)
 		if (iface->addresses[i].addr.family == AF_INET)
 			json_array_append_new(port->addresses,
-					json_string(prefix_text(&iface->addresses[i], text)));
+				json_string(prefix_text(&iface->addresses[i], text)));
 }
 
 int
@@ -267,7 +276,8 @@ nsguest_collect(struct keeper *k, struct nsguest *g, const struct cfg_node *node
 	rc = keeper_watch(k, &g->command, EPOLLIN);
 	if (rc == 0)
 		rc = keeper_watch(k, &g->changes, EPOLLIN);
-	return rc == 0 ? 0 : fault_set(why, rc, "cannot watch guest %s: %s", g->name, strerror(-rc));
+	return rc == 0 ? 0
+		       : fault_set(why, rc, "cannot watch guest %s: %s", g->name, strerror(-rc));
 }
 
 /* ---- end ---- */
@@ -295,8 +305,6 @@ void
 nsguest_free(struct keeper *k, struct nsguest *g)
 {
 	stop_watching(k, g);
-	for (size_t i = 0; i < g->ports.n; i++)
-		tundev_leave_to_namespace(g->ports.v[i].fd);
 	ns_ports_fini(&g->ports);
 	if (g->pid > 0)
 		child_kill(g->pid);
@@ -318,10 +326,8 @@ lose(struct keeper *k, struct nsguest *g)
 	for (struct program *p = g->programs; p != NULL; p = p->next)
 		if (p->state == PROGRAM_RUNNING || p->state == PROGRAM_STARTING)
 			p->state = PROGRAM_LOST;
-	for (size_t i = 0; i < g->ports.n; i++) {
+	for (size_t i = 0; i < g->ports.n; i++)
 		g->ports.v[i].down = true;
-		tundev_leave_to_namespace(g->ports.v[i].fd);
-	}
 	nsguest_tell_changes(k, g);
 	stop_watching(k, g);
 }
@@ -334,9 +340,10 @@ nsguest_died(struct keeper *k, pid_t pid, int status)
 
 		if (g->pid != pid)
 			continue;
-		log_line(LOG_ERROR, "keeper", "guest %s is gone: its init %s %d; the next apply makes it anew",
-				g->name, WIFSIGNALED(status) ? "was killed by signal" : "exited with",
-				WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+		log_line(LOG_ERROR, "keeper",
+			"guest %s is gone: its init %s %d; the next apply makes it anew", g->name,
+			WIFSIGNALED(status) ? "was killed by signal" : "exited with",
+			WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 		lose(k, g);
 		return true;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A guest in namespaces of its own, or the control namespace of a router, as the keeper sees it: its
- * init (nsinit.h), its ports, its programs.
+ * A guest in namespaces of its own, or the control namespace of a router, as the keeper sees it:
+ * its init (nsinit.h), its ports, its programs.
  *
  *      start ──> STARTING ──collect──> ALIVE ──init died──> DEAD
  *                    └──────── end ──────┴──────── end ───────┘──> freed
@@ -17,7 +17,13 @@
 #include "fabric/keeper/netns.h"
 #include "fabric/keeper/watcher.h"
 
-enum program_state { PROGRAM_STARTING, PROGRAM_RUNNING, PROGRAM_EXITED, PROGRAM_KILLED, PROGRAM_LOST };
+enum program_state {
+	PROGRAM_STARTING,
+	PROGRAM_RUNNING,
+	PROGRAM_EXITED,
+	PROGRAM_KILLED,
+	PROGRAM_LOST
+};
 
 struct program {
 	struct program *next;
@@ -37,7 +43,7 @@ struct nsguest {
 	pid_t pid; /* of its init, not yet reaped; else 0 */
 	struct wire wire;
 	struct watcher command, changes; /* its init; the netlink socket in its namespace */
-	bool own_change; /* what the namespace reports now, the keeper did */
+	bool own_change;                 /* what the namespace reports now, the keeper did */
 	struct ns_ports ports;
 	struct program *programs;
 	json_int_t next_program;
@@ -46,11 +52,14 @@ struct nsguest {
 /* True for a node that has namespaces. */
 bool nsguest_wanted(const struct cfg_node *node);
 
-/* Forks its init, which goes on by itself. => the guest, not yet in the list, or NULL with `why`. */
+/* Forks its init, which goes on by itself. => the guest, not yet in the list, or NULL with `why`.
+ */
 struct nsguest *nsguest_start(struct keeper *k, const struct cfg_node *node, struct fault *why);
 /* Waits until its init has made it, and takes the descriptors. => 0, or -errno with `why`. */
-int nsguest_collect(struct keeper *k, struct nsguest *g, const struct cfg_node *node, struct fault *why);
-/* Begins to end it: the kernel kills all in it. nsguest_free() reaps, so end many, then free them. */
+int nsguest_collect(
+	struct keeper *k, struct nsguest *g, const struct cfg_node *node, struct fault *why);
+/* Begins to end it: the kernel kills all in it. nsguest_free() reaps, so end many, then free them.
+ */
 void nsguest_kill(struct nsguest *g);
 void nsguest_free(struct keeper *k, struct nsguest *g);
 
@@ -62,14 +71,15 @@ void nsguest_take_out(struct keeper *k, struct nsguest *g);
 /* Its init was reaped. => false when `pid` is not that of one of ours. */
 bool nsguest_died(struct keeper *k, pid_t pid, int status);
 
-/* Makes the devices that `to` has and `from` has not, not yet configured. => 0, or -errno with `why`. */
+/* Makes the devices that `to` has and `from` has not, not yet configured. => 0, or -errno with
+ * `why`. */
 int nsguest_add_ports(struct nsguest *g, const struct cfg_node *from, const struct cfg_node *to,
-		struct fault *why);
+	struct fault *why);
 /* Closes the devices that are not in `node`. */
 void nsguest_drop_ports(struct nsguest *g, const struct cfg_node *node);
 /* ns_change() in there. => 0, or -errno with `why`. */
 int nsguest_change(struct nsguest *g, const struct cfg_node *from, const struct cfg_node *to,
-		struct fault *why);
+	struct fault *why);
 /* Starts the lines of `node` that do not run yet and terminates those that it does not have. */
 void nsguest_run_programs(struct keeper *k, struct nsguest *g, const struct cfg_node *node);
 /* What is so after the configuration has been made true; later reports are compared with it. */

@@ -2,12 +2,12 @@
 /*
  * Changes in a guest that is alive, from inside and from outside.
  *
- * What someone in there does to interfaces and addresses, a netlink socket of its namespace reports;
- * it is compared with what was known, logged, and told to the engine.
+ * What someone in there does to interfaces and addresses, a netlink socket of its namespace
+ * reports; it is compared with what was known, logged, and told to the engine.
  *
- * What an apply does is not sent to the init: the keeper goes into the guest's network namespace for the moment,
- * with the code that the init used to build it (netns.h), comes back, and takes in the reports of its
- * own doing without a word.
+ * What an apply does is not sent to the init: the keeper goes into the guest's network namespace
+ * for the moment, with the code that the init used to build it (netns.h), comes back, and takes in
+ * the reports of its own doing without a word.
  */
 #include "fabric/keeper/keeper.h"
 #include "fabric/keeper/watch.h"
@@ -24,7 +24,7 @@
 
 static void
 tell_engine(struct keeper *k, const struct nsguest *g, const struct ns_port *port, const char *key,
-		json_t *value)
+	json_t *value)
 {
 	char name[NODE_NAME + IFACE_NAME];
 	json_t *msg;
@@ -58,12 +58,13 @@ link_changed(struct keeper *k, struct nsguest *g, struct ns_port *port, bool up)
 	if (g->own_change)
 		return;
 	log_line(LOG_INFO, "keeper", "guest %s: interface %s is %s now", g->name, port->name,
-			up ? "up" : "down");
+		up ? "up" : "down");
 	tell_engine(k, g, port, "up", json_boolean(up));
 }
 
 static void
-address_changed(struct keeper *k, struct nsguest *g, struct ns_port *port, const struct watch_event *e)
+address_changed(
+	struct keeper *k, struct nsguest *g, struct ns_port *port, const struct watch_event *e)
 {
 	char text[PREFIX_TEXT];
 	size_t i, n = json_array_size(port->addresses);
@@ -82,7 +83,7 @@ address_changed(struct keeper *k, struct nsguest *g, struct ns_port *port, const
 		return;
 	port->moved = true;
 	log_line(LOG_INFO, "keeper", "guest %s: interface %s %s address %s", g->name, port->name,
-			e->present ? "has now" : "has no longer", text);
+		e->present ? "has now" : "has no longer", text);
 	tell_engine(k, g, port, "addresses", json_deep_copy(port->addresses));
 }
 
@@ -116,8 +117,8 @@ nsguest_changes_seen(struct keeper *k, struct watcher *w, uint32_t events)
 
 	(void)events;
 	if (rc < 0)
-		log_line(LOG_WARNING, "keeper", "guest %s: reports of changes were lost: %s", s.g->name,
-				strerror(-rc));
+		log_line(LOG_WARNING, "keeper", "guest %s: reports of changes were lost: %s",
+			s.g->name, strerror(-rc));
 }
 
 /* ---- changes from outside ---- */
@@ -156,7 +157,8 @@ cannot_enter(const struct nsguest *g, int rc, struct fault *why)
 }
 
 static int
-add_port(struct nsguest *g, const struct cfg_node *node, const struct cfg_iface *iface, struct fault *why)
+add_port(struct nsguest *g, const struct cfg_node *node, const struct cfg_iface *iface,
+	struct fault *why)
 {
 	struct ns_port *port = ns_ports_add(&g->ports);
 	int rc;
@@ -173,7 +175,7 @@ add_port(struct nsguest *g, const struct cfg_node *node, const struct cfg_iface 
 
 int
 nsguest_add_ports(struct nsguest *g, const struct cfg_node *from, const struct cfg_node *to,
-		struct fault *why)
+	struct fault *why)
 {
 	int home = enter(g), rc = 0;
 
@@ -207,7 +209,7 @@ nsguest_drop_ports(struct nsguest *g, const struct cfg_node *node)
 
 int
 nsguest_change(struct nsguest *g, const struct cfg_node *from, const struct cfg_node *to,
-		struct fault *why)
+	struct fault *why)
 {
 	char sys[40];
 	int home = enter(g), rc;

@@ -2,14 +2,15 @@
 /*
  * The init of one guest.
  *
- * It is forked by the keeper without exec, so it has the configuration at hand. It makes the network, mount
- * and UTS namespaces of the guest, builds in them what the configuration says (netns.h), hands the descriptors
- * to the keeper and keeps none of them. From then on it starts the programs it is told to, reaps
- * whatever ends, its own or adopted, and tells the keeper about the programs.
+ * It is forked by the keeper without exec, so it has the configuration at hand. It makes the
+ * network, mount and UTS namespaces of the guest, builds in them what the configuration says
+ * (netns.h), hands the descriptors to the keeper and keeps none of them. From then on it starts the
+ * programs it is told to, reaps whatever ends, its own or adopted, and tells the keeper about the
+ * programs.
  *
- * Life: it ends when the keeper closes the socket, when the keeper dies (parent death signal, and the same
- * closed socket), or when it is killed. The kernel then kills all processes of the guest, and the
- * namespaces go when the last descriptor of their devices is closed.
+ * Life: it ends when the keeper closes the socket, when the keeper dies (parent death signal, and
+ * the same closed socket), or when it is killed. The kernel then kills all processes of the guest,
+ * and the namespaces go when the last descriptor of their devices is closed.
  *
  * Programs run by /bin/sh -c in a session of their own, with the guest's log file as output and the
  * keeper's working directory. Nothing is started again.
@@ -67,12 +68,12 @@ own_namespaces(const struct cfg_node *node, struct fault *why)
 }
 
 static void
-mount_or_say(const char *node, const char *from, const char *on, const char *type, unsigned long flags,
-		const char *options)
+mount_or_say(const char *node, const char *from, const char *on, const char *type,
+	unsigned long flags, const char *options)
 {
 	if (mount(from, on, type, flags, options) < 0)
 		log_line(LOG_WARNING, "keeper", "guest %s goes without its own %s: %s", node, on,
-				strerror(errno));
+			strerror(errno));
 }
 
 /* None of these is worth refusing the guest for: a hardened host may forbid any of them. */
@@ -85,14 +86,15 @@ own_mounts(const struct init *init)
 	mount_or_say(name, "proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
 	if (mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
 		log_line(LOG_DEBUG, "keeper", "guest %s sees the /sys of the host: %s", name,
-				strerror(errno));
+			strerror(errno));
 	mount_or_say(name, "tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755");
 }
 
 /* ---- handing over ---- */
 
 static int
-send_some_ports(struct init *init, const struct ns_ports *ports, size_t from, int *fds, size_t n_fds)
+send_some_ports(
+	struct init *init, const struct ns_ports *ports, size_t from, int *fds, size_t n_fds)
 {
 	json_t *list = json_array(), *msg;
 	size_t i = from;
@@ -102,7 +104,8 @@ send_some_ports(struct init *init, const struct ns_ports *ports, size_t from, in
 		const struct ns_port *p = &ports->v[i];
 
 		fds[n_fds++] = p->fd;
-		json_array_append_new(list, json_pack("[sib]", p->name, (int)p->ifindex, p->offered));
+		json_array_append_new(
+			list, json_pack("[sib]", p->name, (int)p->ifindex, p->offered));
 	}
 	msg = json_pack("{ss so sb}", "op", "ports", "ports", list, "more", i < ports->n);
 	rc = wire_send(&init->wire, msg, fds, n_fds);
@@ -216,10 +219,10 @@ job_ended(struct init *init, pid_t pid, int status)
 			continue;
 		if (WIFSIGNALED(status))
 			tell(init, json_pack("{ss sI si}", "op", "ended", "id", j->id, "signal",
-					WTERMSIG(status)));
+					   WTERMSIG(status)));
 		else
 			tell(init, json_pack("{ss sI si}", "op", "ended", "id", j->id, "exit",
-					WEXITSTATUS(status)));
+					   WEXITSTATUS(status)));
 		*at = j->next;
 		free(j);
 		return;
@@ -243,8 +246,8 @@ static const struct {
 	const char *op;
 	void (*run)(struct init *init, const json_t *msg);
 } orders[] = {
-		{"run", run_program},
-		{"terminate", terminate_program},
+	{"run", run_program},
+	{"terminate", terminate_program},
 };
 
 /* => false when the keeper is gone. */
@@ -267,8 +270,8 @@ obey(struct init *init)
 static void
 serve(struct init *init)
 {
-	struct pollfd p[] = {{.fd = init->wire.fd, .events = POLLIN},
-			{.fd = init->signals, .events = POLLIN}};
+	struct pollfd p[] = {
+		{.fd = init->wire.fd, .events = POLLIN}, {.fd = init->signals, .events = POLLIN}};
 
 	for (;;) {
 		if (poll(p, 2, -1) < 0 && errno != EINTR)

@@ -60,17 +60,18 @@ engine_refused(struct keeper *k, int rc, const json_t *reply, struct fault *why)
 	const char *error = json_string_value(json_object_get(reply, "error"));
 
 	if (rc == -EINTR)
-		return fault_set(why, rc, "interrupted");
+		return fault_set(why, rc, "interrupted before it was done");
 	if (rc == -ETIMEDOUT)
 		return fault_set(why, rc, "the engine does not answer");
 	if (rc < 0)
 		return fault_set(why, rc, "the engine (%s) ended unexpectedly", k->engine.path);
-	return fault_set(why, -EINVAL, "%s", error != NULL ? error : "the engine refused, without reason");
+	return fault_set(
+		why, -EINVAL, "%s", error != NULL ? error : "the engine refused, without reason");
 }
 
 int
 engine_apply(struct keeper *k, const struct config *to, const char *origin, uint64_t serial,
-		struct fault *why)
+	struct fault *why)
 {
 	char *text = config_text(to);
 	json_t *msg, *reply = NULL;
@@ -79,13 +80,14 @@ engine_apply(struct keeper *k, const struct config *to, const char *origin, uint
 	if (text == NULL)
 		return fault_set(why, -ENOMEM, "out of memory");
 	msg = json_pack("{ss ss ss sI}", "op", "apply", "config", text, "origin", origin, "serial",
-			(json_int_t)serial);
+		(json_int_t)serial);
 	free(text);
 	rc = msg == NULL ? -ENOMEM : wire_send(&k->engine.wire, msg, NULL, 0);
 	if (rc == 0)
 		rc = keeper_await(k, &k->engine.wire, &reply, NULL, NULL, APPLY_TIMEOUT_MS);
 	if (rc == -ETIMEDOUT)
-		kill(k->engine.pid, SIGKILL); /* a late answer would be taken for that of the next change */
+		kill(k->engine.pid,
+			SIGKILL); /* a late answer would be taken for that of the next change */
 	if (rc < 0 || !json_is_true(json_object_get(reply, "ok")))
 		rc = engine_refused(k, rc, reply, why);
 	json_decref(msg);

@@ -21,7 +21,8 @@ start(struct nsguest *g, const char *command)
 
 	if (p == NULL || (p->command = strdup(command)) == NULL) {
 		free(p);
-		log_line(LOG_ERROR, "keeper", "guest %s: out of memory for \"%s\"", g->name, command);
+		log_line(LOG_ERROR, "keeper", "guest %s: out of memory for \"%s\"", g->name,
+			command);
 		return;
 	}
 	p->id = ++g->next_program;
@@ -85,9 +86,9 @@ char *
 program_state_text(const struct program *p, char *buf, size_t size)
 {
 	static const char *const words[] = {
-			[PROGRAM_STARTING] = "starting",
-			[PROGRAM_RUNNING] = "running",
-			[PROGRAM_LOST] = "gone with its guest",
+		[PROGRAM_STARTING] = "starting",
+		[PROGRAM_RUNNING] = "running",
+		[PROGRAM_LOST] = "gone with its guest",
 	};
 
 	switch (p->state) {

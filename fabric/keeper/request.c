@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Requests on keeper.sock (fabric/control/proto.h). Each operation is one row of a table; it answers at once,
- * but "stop", which is answered when all is gone. Who speaks another protocol is disconnected. A peer
- * that reads slowly has its answers queued, within bounds, and holds up nobody.
+ * Requests on keeper.sock (fabric/control/proto.h). Each operation is one row of a table; it
+ * answers at once, but "stop", which is answered when all is gone. Who speaks another protocol is
+ * disconnected. A peer that reads slowly has its answers queued, within bounds, and holds up
+ * nobody.
  */
 #include "fabric/keeper/diff.h"
 #include "fabric/keeper/keeper.h"
@@ -39,7 +40,7 @@ program_record(const struct program *p)
 	char text[32];
 
 	return json_pack("{ss si ss}", "command", p->command, "pid", p->pid, "state",
-			program_state_text(p, text, sizeof(text)));
+		program_state_text(p, text, sizeof(text)));
 }
 
 static json_t *
@@ -47,7 +48,7 @@ guest_record(const struct keeper *k, const struct cfg_node *node)
 {
 	const struct nsguest *g = nsguest_find(k, node->name);
 	json_t *record = json_pack("{ss ss}", "name", node->name, "kind",
-			g != NULL ? nsguest_kind_text(g) : "simulated");
+		g != NULL ? nsguest_kind_text(g) : "simulated");
 	json_t *programs;
 
 	if (g == NULL)
@@ -71,10 +72,10 @@ op_status(struct keeper *k, struct peer *peer, const json_t *request, struct ans
 	for (size_t i = 0; i < k->config->n_nodes; i++)
 		if (k->config->nodes[i].kind != CFG_ROUTER || k->config->nodes[i].control)
 			json_array_append_new(guests, guest_record(k, &k->config->nodes[i]));
-	out->msg = json_pack("{sb ss sI si si sf sb sb so}", "ok", 1, "fabric", k->run.name, "serial",
-			(json_int_t)k->serial, "pid", (int)getpid(), "engine_pid", (int)k->engine.pid,
-			"uptime", (double)(keeper_now_ms() - k->started_ms) / 1000.0, "unprivileged",
-			k->unprivileged, "ready", k->ready, "guests", guests);
+	out->msg = json_pack("{sb ss sI si si sf sb sb so}", "ok", 1, "fabric", k->run.name,
+		"serial", (json_int_t)k->serial, "pid", (int)getpid(), "engine_pid",
+		(int)k->engine.pid, "uptime", (double)(keeper_now_ms() - k->started_ms) / 1000.0,
+		"unprivileged", k->unprivileged, "ready", k->ready, "guests", guests);
 }
 
 static void
@@ -86,7 +87,7 @@ op_config(struct keeper *k, struct peer *peer, const json_t *request, struct ans
 	(void)request;
 	out->msg = text == NULL ? wire_error("out of memory")
 				: json_pack("{sb sI ss}", "ok", 1, "serial", (json_int_t)k->serial,
-						  "config", text);
+					  "config", text);
 	free(text);
 }
 
@@ -127,7 +128,8 @@ add_dead_guests(const struct keeper *k, const struct config *to, json_t *actions
 		const struct cfg_node *node = config_node(to, k->guests[i]->name);
 
 		if (k->guests[i]->state == NSGUEST_DEAD && node != NULL && nsguest_wanted(node))
-			json_array_append_new(actions, json_sprintf("make guest %s anew", node->name));
+			json_array_append_new(
+				actions, json_sprintf("make guest %s anew", node->name));
 	}
 }
 
@@ -148,14 +150,16 @@ apply(struct keeper *k, struct config *to, const char *origin, bool dry_run)
 		config_free(to);
 	else
 		log_line(LOG_NOTICE, "keeper", "applied change %llu from %s: %zu actions",
-				(unsigned long long)k->serial, k->origin, json_array_size(actions));
-	return json_pack("{sb sI so*}", "ok", 1, "serial", (json_int_t)k->serial, "actions", actions);
+			(unsigned long long)k->serial, k->origin, json_array_size(actions));
+	return json_pack(
+		"{sb sI so*}", "ok", 1, "serial", (json_int_t)k->serial, "actions", actions);
 }
 
 static void
 op_apply(struct keeper *k, struct peer *peer, const json_t *request, struct answer *out)
 {
-	const json_t *text = json_object_get(request, "config"), *base = json_object_get(request, "base");
+	const json_t *text = json_object_get(request, "config"),
+		     *base = json_object_get(request, "base");
 	const char *origin = json_string_value(json_object_get(request, "origin"));
 	struct cfg_errors errs;
 	struct config *to = NULL;
@@ -166,16 +170,18 @@ op_apply(struct keeper *k, struct peer *peer, const json_t *request, struct answ
 		return;
 	}
 	if (json_is_integer(base) && json_integer_value(base) != (json_int_t)k->serial) {
-		out->msg = wire_error("the fabric was changed meanwhile: it is at change %llu, not %lld",
-				(unsigned long long)k->serial, (long long)json_integer_value(base));
+		out->msg = wire_error(
+			"the fabric was changed meanwhile: it is at change %llu, not %lld",
+			(unsigned long long)k->serial, (long long)json_integer_value(base));
 		return;
 	}
 	origin = origin != NULL ? origin : "(apply)";
-	if (config_read(json_string_value(text), json_string_length(text), origin, &to, &errs) < 0) {
+	if (config_read(json_string_value(text), json_string_length(text), origin, &to, &errs) <
+		0) {
 		out->msg = wrong_configuration(&errs);
 	} else if (strcmp(to->fabric, k->config->fabric) != 0) {
 		out->msg = wire_error("this is fabric %s: its name cannot become %s while it runs",
-				k->config->fabric, to->fabric);
+			k->config->fabric, to->fabric);
 		config_free(to);
 	} else {
 		out->msg = apply(k, to, origin, json_is_true(json_object_get(request, "dry_run")));
@@ -213,8 +219,7 @@ open_namespace(pid_t pid, const char *which)
 static void
 op_enter(struct keeper *k, struct peer *peer, const json_t *request, struct answer *out)
 {
-	static const char *const names[NAMESPACES_MAX] = {"user", "mnt", "pid", "net",
-			"uts"};
+	static const char *const names[NAMESPACES_MAX] = {"user", "mnt", "pid", "net", "uts"};
 	const char *name = json_string_value(json_object_get(request, "node"));
 	const struct nsguest *g = name != NULL ? nsguest_find(k, name) : NULL;
 	const char *error = name != NULL ? cannot_enter(k, name, g) : "no name is given";
@@ -223,7 +228,8 @@ op_enter(struct keeper *k, struct peer *peer, const json_t *request, struct answ
 
 	(void)peer;
 	if (error != NULL) {
-		out->msg = wire_error("cannot enter %s: %s", name != NULL ? name : "a guest", error);
+		out->msg =
+			wire_error("cannot enter %s: %s", name != NULL ? name : "a guest", error);
 		return;
 	}
 	list = json_array();
@@ -258,12 +264,12 @@ static const struct {
 	const char *op;
 	void (*run)(struct keeper *k, struct peer *peer, const json_t *request, struct answer *out);
 } operations[] = {
-		{"status", op_status},
-		{"config", op_config},
-		{"apply", op_apply},
-		{"enter", op_enter},
-		{"stop", op_stop},
-		{"wait", op_wait},
+	{"status", op_status},
+	{"config", op_config},
+	{"apply", op_apply},
+	{"enter", op_enter},
+	{"stop", op_stop},
+	{"wait", op_wait},
 };
 
 /* ---- connections ---- */
@@ -370,7 +376,8 @@ request_end(struct keeper *k, const char *error)
 	json_t *msg = error != NULL ? wire_error("%s", error) : wire_ok();
 
 	/* Those who connected while a start that failed was under way. */
-	for (int fd; error != NULL && k->listener.fd >= 0 && (fd = wire_accept(k->listener.fd)) >= 0;) {
+	for (int fd;
+		error != NULL && k->listener.fd >= 0 && (fd = wire_accept(k->listener.fd)) >= 0;) {
 		struct wire w;
 
 		wire_init(&w, fd);

@@ -9,6 +9,8 @@
 #include <net/if.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 enum { REQUEST_MAX = 8192, ACK_MAX = 4096 };
 
@@ -59,8 +61,8 @@ request_finish(struct rtnl *r, const struct nlmsghdr *h)
 	if (n < 0)
 		return -errno;
 	return mnl_cb_run(buf, (size_t)n, r->seq, mnl_socket_get_portid(r->socket), NULL, NULL) < 0
-			? -errno
-			: 0;
+		       ? -errno
+		       : 0;
 }
 
 int
@@ -84,8 +86,22 @@ rtnl_link_set(struct rtnl *r, unsigned ifindex, const struct rtnl_link *l)
 	return request_finish(r, h);
 }
 
+bool
+rtnl_link_is_up(unsigned ifindex)
+{
+	struct ifreq ifr = {.ifr_flags = 0};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool up = fd >= 0 && if_indextoname(ifindex, ifr.ifr_name) != NULL &&
+		  ioctl(fd, SIOCGIFFLAGS, &ifr) == 0 && (ifr.ifr_flags & IFF_UP) != 0;
+
+	if (fd >= 0)
+		close(fd);
+	return up;
+}
+
 static struct nlmsghdr *
-address_request(struct rtnl *r, void *buf, const struct rtnl_address *a, uint16_t type, uint16_t flags)
+address_request(
+	struct rtnl *r, void *buf, const struct rtnl_address *a, uint16_t type, uint16_t flags)
 {
 	struct nlmsghdr *h = request_start(r, buf, type, flags);
 	struct ifaddrmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
@@ -106,8 +122,8 @@ int
 rtnl_address_add(struct rtnl *r, const struct rtnl_address *a)
 {
 	char buf[REQUEST_MAX] __attribute__((aligned(8)));
-	int rc = request_finish(r,
-			address_request(r, buf, a, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL));
+	int rc = request_finish(
+		r, address_request(r, buf, a, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL));
 
 	return rc == -EEXIST ? 0 : rc;
 }
@@ -121,14 +137,15 @@ rtnl_address_delete(struct rtnl *r, const struct rtnl_address *a)
 }
 
 static const unsigned char kernel_route_type[] = {
-		[CFG_ROUTE_UNICAST] = RTN_UNICAST,
-		[CFG_ROUTE_DISCARD] = RTN_BLACKHOLE,
-		[CFG_ROUTE_UNREACHABLE] = RTN_UNREACHABLE,
-		[CFG_ROUTE_PROHIBIT] = RTN_PROHIBIT,
+	[CFG_ROUTE_UNICAST] = RTN_UNICAST,
+	[CFG_ROUTE_DISCARD] = RTN_BLACKHOLE,
+	[CFG_ROUTE_UNREACHABLE] = RTN_UNREACHABLE,
+	[CFG_ROUTE_PROHIBIT] = RTN_PROHIBIT,
 };
 
 static struct nlmsghdr *
-route_request(struct rtnl *r, void *buf, const struct rtnl_route *route, uint16_t type, uint16_t flags)
+route_request(
+	struct rtnl *r, void *buf, const struct rtnl_route *route, uint16_t type, uint16_t flags)
 {
 	struct nlmsghdr *h = request_start(r, buf, type, flags);
 	struct rtmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
@@ -143,6 +160,8 @@ route_request(struct rtnl *r, void *buf, const struct rtnl_route *route, uint16_
 	mnl_attr_put_u32(h, RTA_DST, route->to.addr.v4);
 	if (route->metric != 0)
 		mnl_attr_put_u32(h, RTA_PRIORITY, route->metric);
+	if (ip_is_set(&route->src))
+		mnl_attr_put_u32(h, RTA_PREFSRC, route->src.v4);
 	return h;
 }
 
@@ -179,11 +198,9 @@ rtnl_route_add(struct rtnl *r, const struct rtnl_route *route, enum rtnl_how how
 {
 	char buf[REQUEST_MAX] __attribute__((aligned(8)));
 	struct nlmsghdr *h = route_request(r, buf, route, RTM_NEWROUTE,
-			NLM_F_CREATE | (how == RTNL_REPLACE ? NLM_F_REPLACE : NLM_F_EXCL));
+		NLM_F_CREATE | (how == RTNL_REPLACE ? NLM_F_REPLACE : NLM_F_EXCL));
 	struct rtmsg *m = mnl_nlmsg_get_payload(h);
 
-	if (ip_is_set(&route->src))
-		mnl_attr_put_u32(h, RTA_PREFSRC, route->src.v4);
 	if (route->mtu != 0) {
 		struct nlattr *metrics = mnl_attr_nest_start(h, RTA_METRICS);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * rtnetlink requests, each acknowledged by the kernel before the call returns. They act on the network
- * namespace that the caller was in at rtnl_open(). All => 0 or -errno, as the kernel says it.
- * Only IPv4 for now. Source of the message layouts: rtnetlink(7), linux/rtnetlink.h.
+ * rtnetlink requests, each acknowledged by the kernel before the call returns. They act on the
+ * network namespace that the caller was in at rtnl_open(). All => 0 or -errno, as the kernel says
+ * it. Only IPv4 for now. Source of the message layouts: rtnetlink(7), linux/rtnetlink.h.
  */
 #ifndef FABRIC_KEEPER_RTNL_H
 #define FABRIC_KEEPER_RTNL_H
@@ -29,6 +29,8 @@ struct rtnl_link {
 };
 
 int rtnl_link_set(struct rtnl *r, unsigned ifindex, const struct rtnl_link *l);
+/* True when the link is there and set up. */
+bool rtnl_link_is_up(unsigned ifindex);
 
 struct rtnl_address {
 	unsigned ifindex;
@@ -37,7 +39,8 @@ struct rtnl_address {
 	bool no_prefix_route; /* the caller adds the route to the prefix or peer itself */
 };
 
-int rtnl_address_add(struct rtnl *r, const struct rtnl_address *a); /* one that is there is no error */
+int rtnl_address_add(
+	struct rtnl *r, const struct rtnl_address *a); /* one that is there is no error */
 int rtnl_address_delete(struct rtnl *r, const struct rtnl_address *a);
 
 enum { RTNL_HOPS_MAX = 64 };
@@ -62,7 +65,7 @@ struct rtnl_route {
 enum rtnl_how { RTNL_CREATE, RTNL_REPLACE };
 
 int rtnl_route_add(struct rtnl *r, const struct rtnl_route *route, enum rtnl_how how);
-/* The route of this destination, table, metric and type, whatever its next hops are. */
+/* The route of this destination, table, metric, type and source, whatever its next hops are. */
 int rtnl_route_delete(struct rtnl *r, const struct rtnl_route *route);
 
 #endif

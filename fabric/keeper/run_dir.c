@@ -31,7 +31,7 @@ check_owner(int fd, const char *path, struct fault *why)
 		return cannot(why, "look at", path);
 	if (st.st_uid != geteuid())
 		return fault_set(why, -EPERM, "%s belongs to user %u, not to you", path,
-				(unsigned)st.st_uid);
+			(unsigned)st.st_uid);
 	return 0;
 }
 
@@ -64,7 +64,7 @@ empty(int fd)
 	rewinddir(dir);
 	while ((e = readdir(dir)) != NULL)
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
-				unlinkat(fd, e->d_name, 0) < 0 && (errno == EISDIR || errno == EPERM))
+			unlinkat(fd, e->d_name, 0) < 0 && (errno == EISDIR || errno == EPERM))
 			run_dir_remove(fd, e->d_name);
 	closedir(dir);
 }
@@ -100,9 +100,10 @@ take(struct run_dir *d, struct fault *why)
 	if (d->fd < 0)
 		return cannot(why, "open the run directory", d->path);
 	if (flock(d->fd, LOCK_EX | LOCK_NB) < 0)
-		return errno != EWOULDBLOCK ? cannot(why, "lock the run directory", d->path)
-					    : fault_set(why, -EEXIST, "a fabric named %s runs already (%s)",
-							      d->name, d->path);
+		return errno != EWOULDBLOCK
+			       ? cannot(why, "lock the run directory", d->path)
+			       : fault_set(why, -EEXIST, "a fabric named %s runs already (%s)",
+					 d->name, d->path);
 	return still_there(d) ? 0 : -EAGAIN;
 }
 
@@ -144,7 +145,8 @@ run_dir_create(const struct run_dir *d, const char *name, int flags, struct faul
 	int fd = openat(d->fd, name, O_RDWR | O_CREAT | O_CLOEXEC | flags, 0600);
 
 	if (fd < 0)
-		return fault_set(why, -errno, "cannot make %s/%s: %s", d->path, name, strerror(errno));
+		return fault_set(
+			why, -errno, "cannot make %s/%s: %s", d->path, name, strerror(errno));
 	return fd;
 }
 
@@ -167,8 +169,9 @@ run_dir_write(int fd, const char *name, const char *text, size_t len, struct fau
 	}
 	if (rc == 0 && ftruncate(fd, (off_t)len) < 0)
 		rc = -errno;
-	return rc == 0 ? 0 : fault_set(why, rc, "cannot write %s in the run directory: %s", name,
-					     strerror(-rc));
+	return rc == 0 ? 0
+		       : fault_set(why, rc, "cannot write %s in the run directory: %s", name,
+				 strerror(-rc));
 }
 
 int
@@ -179,7 +182,8 @@ run_dir_listen(const struct run_dir *d, const char *name, struct fault *why)
 
 	snprintf(path, sizeof(path), "%s/%s", d->path, name);
 	fd = wire_listen(path);
-	return fd >= 0 ? fd : fault_set(why, fd, "cannot make the socket %s: %s", path, strerror(-fd));
+	return fd >= 0 ? fd
+		       : fault_set(why, fd, "cannot make the socket %s: %s", path, strerror(-fd));
 }
 
 void

@@ -18,8 +18,9 @@ struct run_dir {
 };
 
 /*
- * Makes and locks the directory; what a keeper that died left in it is removed. `root` is RUN, NULL for the user's
- * own (run_root()). => 0; -EEXIST when a fabric of that name runs; -errno; all with `why`.
+ * Makes and locks the directory; what a keeper that died left in it is removed. `root` is RUN, NULL
+ * for the user's own (run_root()). => 0; -EEXIST when a fabric of that name runs; -errno; all with
+ * `why`.
  */
 int run_dir_take(struct run_dir *d, const char *root, const char *fabric, struct fault *why);
 /* Creates a file in it for writing, mode 0600. => descriptor, or -errno with `why`. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The way from a file to a fabric that runs, step by step. A step that fails leaves its sentence; what the
- * earlier ones made, the keeper's end takes away (keeper.c). The order matters: sockets and the sweeper
- * before namespaces, so that they are in the user's own.
+ * The way from a file to a fabric that runs, step by step. A step that fails leaves its sentence;
+ * what the earlier ones made, the keeper's end takes away (keeper.c). The order matters: sockets
+ * and the sweeper before namespaces, so that they are in the user's own.
  */
 #include "fabric/keeper/keeper.h"
 
@@ -29,8 +29,8 @@ load(struct keeper *k, struct config **out, struct fault *why)
 
 	why->text[0] = '\0';
 	for (size_t i = 0; rc < 0 && i < errs.n && n < sizeof(why->text); i++)
-		n += (size_t)snprintf(why->text + n, sizeof(why->text) - n, "%s%s", i > 0 ? "\n" : "",
-				errs.text[i]);
+		n += (size_t)snprintf(why->text + n, sizeof(why->text) - n, "%s%s",
+			i > 0 ? "\n" : "", errs.text[i]);
 	if (rc < 0 && n == 0)
 		fault_set(why, rc, "cannot read %s: %s", k->options.file, strerror(-rc));
 	cfg_errors_free(&errs);
@@ -52,8 +52,10 @@ raise_file_limit(struct keeper *k, const struct config *c, struct fault *why)
 	if (geteuid() == 0 && most.rlim_max < need)
 		most.rlim_cur = most.rlim_max = need;
 	if (setrlimit(RLIMIT_NOFILE, &most) < 0 || most.rlim_cur < need)
-		return fault_set(why, -EMFILE, "this fabric needs about %zu open files and the limit is %lu "
-				"(ulimit -Hn)", need, (unsigned long)k->files.rlim_max);
+		return fault_set(why, -EMFILE,
+			"this fabric needs about %zu open files and the limit is %lu "
+			"(ulimit -Hn)",
+			need, (unsigned long)k->files.rlim_max);
 	return 0;
 }
 
@@ -110,8 +112,8 @@ open_run_dir(struct keeper *k, struct fault *why)
 	k->hosts = run_dir_create(&k->run, "hosts", 0, why);
 	if (k->hosts < 0 || fchmod(k->hosts, 0644) < 0)
 		return k->hosts < 0 ? k->hosts : -errno;
-	k->listener = (struct watcher){.fd = run_dir_listen(&k->run, "keeper.sock", why),
-			.ready = request_accept};
+	k->listener = (struct watcher){
+		.fd = run_dir_listen(&k->run, "keeper.sock", why), .ready = request_accept};
 	if (k->listener.fd < 0)
 		return k->listener.fd;
 	k->engine.listener = run_dir_listen(&k->run, "engine.sock", why);
@@ -129,11 +131,12 @@ enter_lab(struct keeper *k, const struct config *c, struct fault *why)
 	for (size_t i = 0; i < c->n_osas; i++)
 		if (c->osas[i].side == CFG_OSA_DEVICE)
 			return fault_set(why, -EPERM, "adapter %s: using the device %s needs root",
-					c->osas[i].name, c->osas[i].network);
+				c->osas[i].name, c->osas[i].network);
 	k->unprivileged = true;
 	rc = lab_enter(&one_id, why);
 	if (rc == 0 && one_id)
-		keeper_say(k, LOG_NOTICE, "only one user id is mapped: programs that change user will fail");
+		keeper_say(k, LOG_NOTICE,
+			"only one user id is mapped: programs that change user will fail");
 	return rc;
 }
 

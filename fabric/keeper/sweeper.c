@@ -23,13 +23,14 @@ end_engine(int pidfd)
 
 	if (pidfd < 0)
 		return;
-	if (poll(&p, 1, ENGINE_GRACE_MS) != 1)
+	if (poll(&p, 1, ENGINE_GRACE_MS) != 1) {
 		syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+		poll(&p, 1, ENGINE_GRACE_MS);
+	}
 	close(pidfd);
 }
 
-static void __attribute__((noreturn))
-sweep_later(int pipe, const struct run_dir *d)
+static void __attribute__((noreturn)) sweep_later(int pipe, const struct run_dir *d)
 {
 	int engine = -1;
 	pid_t pid;

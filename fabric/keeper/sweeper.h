@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A child that outlives the keeper for a moment, whatever ends it: it kills the engine if that is still there
- * and removes the run directory. It sleeps in read() on a pipe whose other end only the keeper holds.
+ * A child that outlives the keeper for a moment, whatever ends it: it kills the engine if that is
+ * still there and removes the run directory. It sleeps in read() on a pipe whose other end only the
+ * keeper holds.
  */
 #ifndef FABRIC_KEEPER_SWEEPER_H
 #define FABRIC_KEEPER_SWEEPER_H

@@ -25,8 +25,10 @@ open_clone_device(struct fault *why)
 	if (fd >= 0)
 		return fd;
 	if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
-		return fault_set(why, -errno, "%s is missing: this kernel has no TUN devices (is the "
-				"module tun loaded?)", clone_device);
+		return fault_set(why, -errno,
+			"%s is missing: this kernel has no TUN devices (is the "
+			"module tun loaded?)",
+			clone_device);
 	return fault_set(why, -errno, "cannot open %s: %s", clone_device, strerror(errno));
 }
 
@@ -51,15 +53,16 @@ refused(const char *name, struct fault *why)
 	case EPERM:
 		return fault_set(why, -errno, "not permitted to make the device %s", name);
 	default:
-		return fault_set(why, -errno, "cannot make the device %s: %s", name, strerror(errno));
+		return fault_set(
+			why, -errno, "cannot make the device %s: %s", name, strerror(errno));
 	}
 }
 
 int
 tundev_open(const char *name, enum tundev_kind kind, unsigned *ifindex, struct fault *why)
 {
-	struct ifreq ifr = {.ifr_flags = (kind == TUNDEV_IP ? IFF_TUN : IFF_TAP) | IFF_NO_PI |
-					 IFF_VNET_HDR};
+	struct ifreq ifr = {
+		.ifr_flags = (kind == TUNDEV_IP ? IFF_TUN : IFF_TAP) | IFF_NO_PI | IFF_VNET_HDR};
 	int header = VNET_HEADER;
 	int fd = open_clone_device(why);
 	int rc;
@@ -68,7 +71,7 @@ tundev_open(const char *name, enum tundev_kind kind, unsigned *ifindex, struct f
 		return fd;
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
 	if (ioctl(fd, TUNSETIFF, &ifr) < 0 || ioctl(fd, TUNSETVNETHDRSZ, &header) < 0 ||
-			ioctl(fd, TUNSETOFFLOAD, OFFLOADS) < 0) {
+		ioctl(fd, TUNSETOFFLOAD, OFFLOADS) < 0 || ioctl(fd, TUNSETPERSIST, 1) < 0) {
 		rc = refused(name, why);
 		close(fd);
 		return rc;
@@ -78,7 +81,8 @@ tundev_open(const char *name, enum tundev_kind kind, unsigned *ifindex, struct f
 }
 
 void
-tundev_leave_to_namespace(int fd)
+tundev_remove(int fd)
 {
-	ioctl(fd, TUNSETPERSIST, 1); /* failing costs time only */
+	ioctl(fd, TUNSETPERSIST, 0);
+	close(fd);
 }

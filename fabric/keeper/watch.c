@@ -14,7 +14,8 @@ enum { REPORTS = 32768 };
 int
 watch_open(void)
 {
-	struct sockaddr_nl here = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR};
+	struct sockaddr_nl here = {
+		.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR};
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
 
 	if (fd < 0)
@@ -35,8 +36,9 @@ link_event(const struct nlmsghdr *h, struct watch_event *e)
 
 	if (mnl_nlmsg_get_payload_len(h) < sizeof(*m))
 		return false;
-	*e = (struct watch_event){.kind = WATCH_LINK, .ifindex = (unsigned)m->ifi_index,
-			.up = h->nlmsg_type == RTM_NEWLINK && (m->ifi_flags & IFF_UP) != 0};
+	*e = (struct watch_event){.kind = WATCH_LINK,
+		.ifindex = (unsigned)m->ifi_index,
+		.up = h->nlmsg_type == RTM_NEWLINK && (m->ifi_flags & IFF_UP) != 0};
 	return true;
 }
 
@@ -48,12 +50,13 @@ address_event(const struct nlmsghdr *h, struct watch_event *e)
 
 	if (mnl_nlmsg_get_payload_len(h) < sizeof(*m) || m->ifa_family != AF_INET)
 		return false;
-	*e = (struct watch_event){.kind = WATCH_ADDRESS, .ifindex = m->ifa_index,
-			.present = h->nlmsg_type == RTM_NEWADDR};
+	*e = (struct watch_event){.kind = WATCH_ADDRESS,
+		.ifindex = m->ifa_index,
+		.present = h->nlmsg_type == RTM_NEWADDR};
 	e->local.len = m->ifa_prefixlen;
-	mnl_attr_for_each(a, h, sizeof(*m))
-		if (mnl_attr_get_type(a) == IFA_LOCAL && mnl_attr_get_payload_len(a) == 4)
-			e->local.addr = ip4(mnl_attr_get_u32(a));
+	mnl_attr_for_each(a, h, sizeof(*m)) if (mnl_attr_get_type(a) == IFA_LOCAL &&
+						mnl_attr_get_payload_len(a) == 4) e->local.addr =
+		ip4(mnl_attr_get_u32(a));
 	return ip_is_set(&e->local.addr);
 }
 
@@ -85,7 +88,7 @@ watch_read(int fd, watch_visit *visit, void *arg)
 		if (n < 0)
 			return errno == EAGAIN ? 0 : -errno;
 		for (struct nlmsghdr *h = (struct nlmsghdr *)buf; mnl_nlmsg_ok(h, left);
-				h = mnl_nlmsg_next(h, &left))
+			h = mnl_nlmsg_next(h, &left))
 			if (decode(h, &e))
 				visit(&e, arg);
 	}

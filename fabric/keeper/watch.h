@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Changes that someone in a guest makes to its interfaces: what an rtnetlink socket of its namespace reports.
+ * Changes that someone in a guest makes to its interfaces: what an rtnetlink socket of its
+ * namespace reports.
  */
 #ifndef FABRIC_KEEPER_WATCH_H
 #define FABRIC_KEEPER_WATCH_H

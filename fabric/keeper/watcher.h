@@ -15,7 +15,7 @@ struct watcher {
 };
 
 /* The structure of which `w` is the member. */
-#define watcher_owner(w, type, member) ((type *)((char *)(w) - offsetof(type, member)))
+#define watcher_owner(w, type, member) ((type *)((char *)(w)-offsetof(type, member)))
 
 /* Starts and stops waiting; level-triggered EPOLL events. => 0 or -errno. */
 int keeper_watch(struct keeper *k, struct watcher *w, uint32_t events);

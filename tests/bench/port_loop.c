@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * port_loop [streams [seconds]]: TCP between two network namespaces, each behind a TUN device, whose packets one thread carries from
- * the one port to the other and back. What it reaches is what the ports alone allow. Needs iperf3 and root (or a lab's namespaces).
+ * port_loop [streams [seconds]]: TCP between two network namespaces, each behind a TUN device,
+ * whose packets one thread carries from the one port to the other and back. What it reaches is what
+ * the ports alone allow. Needs iperf3 and root (or a lab's namespaces).
  *
  *   namespace 1, 10.9.0.1, iperf3 -s  <- TUN -> loop <- TUN ->  namespace 2, 10.9.0.2, iperf3 -c
  */

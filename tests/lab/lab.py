@@ -395,12 +395,12 @@ class Lab:
                 tell(to, f"show {what}", result.stdout + result.stderr)
         with contextlib.suppress(OSError):
             lines = (self.run_directory / "log").read_text(errors="replace").splitlines()
-            tell(to, "log", "\n".join(lines[-25:]))
+            tell(to, "log", "\n".join(lines[-15:]))
         for node, agent in self.agents.items():
             with contextlib.suppress(Exception):
                 import packets
                 tell(to, f"last packets seen in {node}",
-                     "\n".join(packets.describe_seen(p) for p in agent.seen()[-20:]))
+                     "\n".join(packets.describe_seen(p) for p in agent.seen()[-12:]))
 
 
 def tell(to, title, text):
@@ -444,7 +444,8 @@ def one_sentence(result, *words):
     """The command failed with one line that has the words in it (any case), and no stack trace."""
     text = _text(result.stderr).strip() or _text(result.stdout).strip()
     check(result.returncode not in (0, 99) and result.returncode > 0, f"ended with {result.returncode}: {text!r}")
-    lines = [l for l in text.splitlines() if l.strip()]
+    # A wrong command line may be followed by where its help is.
+    lines = [l for l in text.splitlines() if l.strip() and not l.startswith("Try 'rookery help")]
     check(len(lines) == 1, f"expected one sentence, got {len(lines)}: {text!r}")
     for word in words:
         check(re.search(word, lines[0], re.I), f"expected /{word}/ in {lines[0]!r}")

@@ -17,7 +17,7 @@ from lab import Lab, check, check_equal, wait_for
 from packets import (FRAG_NEEDED, HOST, ICMP, NET, PORT, PROHIBITED, PROTOCOL, TIME_EXCEEDED, UDP, UNREACHABLE, Packet, echo,
                      icmp, ip, udp, udp_packet)
 
-R1_MAC = "02:00:00:00:01:01"
+R1_MAC, C_MAC = "02:00:00:00:01:01", "02:00:00:00:0c:0c"
 CONFIG = f"""
 fabric: ip
 lans:
@@ -60,7 +60,7 @@ guests:
   b: {{interfaces: {{iucv0: {{iucv: r2, address: 10.2.0.2, mtu: 1500}}}}}}
   s: {{interfaces: {{iucv0: {{iucv: r1, address: 10.3.0.2, mtu: 1500}}}}}}
   l: {{interfaces: {{iucv0: {{iucv: r1, address: 10.6.0.2, mtu: 1500}}}}}}
-  c: {{interfaces: {{eth0: {{lan: lan0, address: 192.0.2.10/24}}}}, routes: [{{to: default, via: 192.0.2.1}}]}}
+  c: {{interfaces: {{eth0: {{lan: lan0, address: 192.0.2.10/24, mac: "{C_MAC}"}}}}, routes: [{{to: default, via: 192.0.2.1}}]}}
   d: {{interfaces: {{eth0: {{lan: lan0, address: 192.0.2.20/24}}}}, routes: [{{to: default, via: 192.0.2.1}}]}}
   q: {{interfaces: {{eth0: {{lan: lan0, address: 192.0.2.30/24}}}}, routes: [{{to: default, via: 192.0.2.1}}]}}
   f: {{interfaces: {{eth0: {{lan: lan1, address: 198.18.1.10/24}}}}, routes: [{{to: default, via: 198.18.1.1}}]}}
@@ -88,7 +88,7 @@ class Row(NamedTuple):
     at_least: bool = False           # a guest's kernel sends of these too
 
 
-def frame(dst, kind, body=b"\0" * 46, src="02:00:00:00:0c:0c"):
+def frame(dst, kind, body=b"\0" * 46, src=C_MAC):
     mac = lambda text: bytes.fromhex(text.replace(":", ""))
     return mac(dst) + mac(src) + struct.pack("!H", kind) + body
 
@@ -169,9 +169,10 @@ LAN = [
     Row("a frame of an unknown protocol", "c", [frame(BROADCAST, 0x88b5)], None, "ether-type", frame=True),
     Row("a frame that a bridge keeps", "c", [frame("01:80:c2:00:00:0e", 0x88cc)], None, "lan-filter", node="-", frame=True),
     Row("a LAN with nobody else", "e", [frame(BROADCAST, 0x88b5)], None, "lan-no-member", node="-", frame=True, at_least=True),
-    Row("ARP for another", "c", [frame(BROADCAST, 0x0806, packets.arp(1, "02:00:00:00:0c:0c", C, "00:00:00:00:00:00", "192.0.2.77"))],
+    Row("ARP for another, from a stranger", "c",
+        [frame(BROADCAST, 0x0806, packets.arp(1, C_MAC, "192.0.2.55", "00:00:00:00:00:00", "192.0.2.77"))],
         None, "arp-ignored", frame=True),
-    Row("ARP of the wrong size", "c", [frame(BROADCAST, 0x0806, packets.arp(1, "02:00:00:00:0c:0c", C, "00:00:00:00:00:00",
+    Row("ARP of the wrong size", "c", [frame(BROADCAST, 0x0806, packets.arp(1, C_MAC, C, "00:00:00:00:00:00",
                                                                             "192.0.2.1", hlen=5))], None, "arp-malformed", frame=True),
 ]
 
@@ -256,9 +257,9 @@ def forwarding(suite, net):
         net.agent("a").send("iucv0", ip(A, B, b"x" * 1480, ident=0x3456, mf=True, offset=1480))
         got = wait_for(lambda: (lambda f: f if len(f) == 2 else None)(arrivals(net, "b", mark, lambda p: p.ident == 0x3456)), "two fragments")
         check_equal([(p.offset, p.mf, p.length) for p in got], [(1480, True, 1492), (2952, True, 28)], "fragments")
-    with suite.test("forwarding: loose reverse path lets a source by that is reached another way"):
+    with suite.test("forwarding: loose reverse path lets by a source that is reached another way"):
         mark = net.agent("b").mark()
-        net.agent("l").send("iucv0", udp_packet("10.3.0.77", B, ident=0x4567))
+        net.agent("l").send("iucv0", udp_packet(S, B, ident=0x4567))
         wait_for(lambda: arrivals(net, "b", mark, lambda p: p.ident == 0x4567), "the packet in b")
 
 
@@ -308,8 +309,8 @@ def tcp_checksum(src, dst, segment):
 def neighbours(suite, net):
     with suite.test("ARP: a request for the router's address is answered with its MAC address"):
         agent = net.agent("c")
-        mark, mac = agent.mark(), agent.call("hardware", iface="eth0")["mac"]
-        agent.send("eth0", frame(BROADCAST, 0x0806, packets.arp(1, mac, C, "00:00:00:00:00:00", "192.0.2.1"), src=mac), frame=True)
+        mark = agent.mark()
+        agent.send("eth0", frame(BROADCAST, 0x0806, packets.arp(1, C_MAC, C, "00:00:00:00:00:00", "192.0.2.1")), frame=True)
         got = wait_for(lambda: [s for s in agent.seen(mark) if s["proto"] == packets.ETH_ARP and not s["out"]
                                 and s["data"][6:8] == b"\0\2"], "ARP answer")[0]
         check_equal(got["data"][8:14].hex(":"), R1_MAC, "MAC address")

@@ -51,7 +51,8 @@ no_leak(void **state)
 	return 0;
 }
 
-/* A frame with a TCP segment of `payload` bytes: to cut when `gso` is set, with a partial checksum when `partial` is. */
+/* A frame with a TCP segment of `payload` bytes: to cut when `gso` is set, with a partial checksum
+ * when `partial` is. */
 static struct pkt *
 tcp_frame(uint32_t payload, uint16_t gso, bool partial)
 {
@@ -128,7 +129,8 @@ send_three(struct port *port)
 	port->ops->tx(port, env, out, 3);
 }
 
-/* A ring gives back what it was sent: a whole packet, a partial checksum completed, a super-packet cut. */
+/* A ring gives back what it was sent: a whole packet, a partial checksum completed, a super-packet
+ * cut. */
 static void
 test_ring(void **state)
 {

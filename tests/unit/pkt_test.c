@@ -338,6 +338,7 @@ checksums_of_chains(void **state)
 		size_t sizes[4] = {48 + env_random(e) % 9, env_random(e) % 40, env_random(e) % 7, env_random(e) % 40};
 		uint8_t buf[256];
 		size_t len, payload = env_random(e) % 150;
+		struct rte_mbuf *last;
 		struct pkt *p;
 
 		len = round % 3 == 0 ? test_udp(buf, &plain, 1, 2, payload) :
@@ -346,7 +347,8 @@ checksums_of_chains(void **state)
 		p = test_chain(&env, buf, len, sizes, 4);
 		assert_int_equal(pkt_parse(p), DROP_NONE);
 		assert_true(pkt_l4_checksum_ok(p));
-		rte_pktmbuf_mtod(rte_pktmbuf_lastseg(pkt_mbuf(p)), uint8_t *)[0] ^= 0x10;
+		last = rte_pktmbuf_lastseg(pkt_mbuf(p));
+		rte_pktmbuf_mtod(last, uint8_t *)[last->data_len - 1] ^= 0x10;
 		assert_int_equal(pkt_l4_checksum_ok(p), false);
 		p->flags |= PKT_CSUM_VALID;
 		assert_true(pkt_l4_checksum_ok(p));

@@ -347,7 +347,8 @@ test_device_gone(void **state)
 	assert_int_equal(env->drops.n[DROP_PORT_ERROR], 1);
 }
 
-/* Without buffers a packet is taken off the queue and dropped by name; with them back, the next one comes. */
+/* Without buffers a packet is taken off the queue and dropped by name; with them back, the next one
+ * comes. */
 static void
 test_no_buffer(void **state)
 {
@@ -397,7 +398,8 @@ test_no_large_buffer(void **state)
 	assert_int_equal(env->drops.n[DROP_NO_BUFFER], 1);
 }
 
-/* A frame of many pieces, or a super-frame, from a TAP port to an AF_PACKET port on that TAP device, and back. */
+/* A frame of many pieces, or a super-frame, from a TAP port to an AF_PACKET port on that TAP
+ * device, and back. */
 struct frames {
 	struct port *tap, *packet;
 };
@@ -576,7 +578,8 @@ main(void)
 	};
 	int failed;
 
-	/* Namespaces first: the EAL starts threads, and a user namespace takes a process with one. */
+	/* Namespaces first: the EAL starts threads, and a user namespace takes a process with one.
+	 * */
 	if (!ports_scratch_netns() || access("/dev/net/tun", R_OK | W_OK) < 0) {
 		printf("port_test: skipped: no network namespaces or no /dev/net/tun here\n");
 		return 0;

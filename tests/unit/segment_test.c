@@ -3,7 +3,7 @@
 #include "fabric/base/csum.h"
 #include "fabric/base/pkt_chain.h"
 #include "fabric/base/segment.h"
-#include "tests/unit/support/heap.h"
+#include "tests/unit/support/packets.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -109,15 +109,15 @@ build(const struct shape *s, uint8_t *d)
 }
 
 static struct pkt *
-super_packet(struct heap_env *h, const struct shape *s, const uint8_t *d, uint32_t len)
+super_packet(struct test_env *h, const struct shape *s, const uint8_t *d, uint32_t len)
 {
 	uint32_t headers = len - s->payload, rest = s->payload, at = headers;
-	struct pkt *p = heap_packet(h, d, headers, 0);
+	struct pkt *p = test_pkt(h, d, headers);
 
 	while (rest) {
 		uint32_t take = rest < s->piece ? rest : s->piece;
 
-		pkt_chain_append(p, heap_packet(h, d + at, take, 0));
+		pkt_chain_append(p, test_pkt(h, d + at, take));
 		at += take;
 		rest -= take;
 	}
@@ -157,12 +157,12 @@ check(const struct shape *s)
 {
 	static uint8_t d[70000], want[70000], have[70000];
 	struct pkt_queue out = STAILQ_HEAD_INITIALIZER(out);
-	struct heap_env h;
+	struct test_env h;
 	uint32_t len = build(s, d);
 	unsigned n, i = 0, expect = s->payload ? (s->payload + s->gso - 1) / s->gso : 1;
 	struct pkt *p;
 
-	heap_env_init(&h);
+	test_env_init(&h, 1);
 	n = pkt_segment(&h.env, super_packet(&h, s, d, len), s->l2, s->partial, &out);
 	assert_int_equal(n, expect);
 	while ((p = STAILQ_FIRST(&out))) {
@@ -178,7 +178,7 @@ check(const struct shape *s)
 		env_pkt_free(&h.env, p);
 	}
 	assert_int_equal(i, n);
-	assert_int_equal(h.live, 0);
+	assert_int_equal(test_env_fini(&h), 0);
 }
 
 enum { ALL_FLAGS = 0xd9 }; /* CWR, ECE, ACK, PSH, FIN */
@@ -240,11 +240,11 @@ test_keeps_l2_before(void **state)
 	static const struct shape s = {.payload = 3000, .gso = 1460, .piece = 3000, .l2 = 14, .flags = 0x10};
 	static uint8_t d[4000];
 	struct pkt_queue out = STAILQ_HEAD_INITIALIZER(out);
-	struct heap_env h;
+	struct test_env h;
 	struct pkt *p;
 
 	(void)state;
-	heap_env_init(&h);
+	test_env_init(&h, 1);
 	p = super_packet(&h, &s, d, build(&s, d));
 	p->flags |= PKT_HAS_L2;
 	rte_pktmbuf_adj(pkt_mbuf(p), 14);
@@ -254,7 +254,7 @@ test_keeps_l2_before(void **state)
 		assert_memory_equal((uint8_t *)pkt_data(p) - 14, d, 14);
 		env_pkt_free(&h.env, p);
 	}
-	assert_int_equal(h.live, 0);
+	assert_int_equal(test_env_fini(&h), 0);
 }
 
 /* Without buffers nothing is sent, nothing leaks, and the reason is named. */
@@ -267,15 +267,15 @@ test_no_buffer(void **state)
 	(void)state;
 	for (unsigned spare = 0; spare < 5; spare++) {
 		struct pkt_queue out = STAILQ_HEAD_INITIALIZER(out);
-		struct heap_env h;
+		struct test_env h;
 		struct pkt *p;
 
-		heap_env_init(&h);
+		test_env_init(&h, 1);
 		p = super_packet(&h, &s, d, build(&s, d));
-		h.limit = h.live + spare;
+		h.allocs_left = spare;
 		assert_int_equal(pkt_segment(&h.env, p, 0, false, &out), 0);
 		assert_true(STAILQ_EMPTY(&out));
-		assert_int_equal(h.live, 0);
+		assert_int_equal(test_env_fini(&h), 0);
 		assert_int_equal(h.env.drops.n[DROP_NO_BUFFER], 3); /* segments */
 	}
 }
@@ -358,15 +358,15 @@ test_impossible(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(breaks) / sizeof(breaks[0]); i++) {
 		struct pkt_queue out = STAILQ_HEAD_INITIALIZER(out);
-		struct heap_env h;
+		struct test_env h;
 		struct pkt *p;
 
-		heap_env_init(&h);
+		test_env_init(&h, 1);
 		p = super_packet(&h, &s, d, build(&s, d));
 		breaks[i](p);
 		assert_int_equal(pkt_segment(&h.env, p, 0, false, &out), 0);
 		assert_true(h.env.drops.n[DROP_OFFLOAD] > 0);
-		assert_int_equal(h.live, 0);
+		assert_int_equal(test_env_fini(&h), 0);
 	}
 }
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Simulated guests. First on bare packets, byte by byte; then against the kernel, whose ping, UDP and TCP talk to one:
+ * Simulated guests. First on bare packets, byte by byte; then against the kernel, whose ping, UDP
+ * and TCP talk to one:
  *
  *   scratch namespace, 10.9.0.1  iucv0 <-- TUN or TAP --> port | this test | simulated guest, 10.9.0.2 and 10.0.0.2
  */
 #include "fabric/base/csum.h"
 #include "fabric/base/pkt_chain.h"
-#include "tests/unit/support/heap.h"
+#include "tests/unit/support/packets.h"
 #include "tests/unit/support/ports.h"
 
 #include <arpa/inet.h>
@@ -45,7 +46,7 @@ guest(bool frames)
 
 /* An IPv4 packet: `l4` are `len` bytes, whose checksum at `check` is filled in (0: none). */
 static struct pkt *
-packet(struct heap_env *h, uint32_t src, uint32_t dst, uint8_t proto, const uint8_t *l4, uint16_t len, unsigned check)
+packet(struct test_env *h, uint32_t src, uint32_t dst, uint8_t proto, const uint8_t *l4, uint16_t len, unsigned check)
 {
 	struct iphdr ip = {.version = 4, .ihl = 5, .ttl = 9, .protocol = proto, .tot_len = htons((uint16_t)(20 + len))};
 	uint8_t d[2048];
@@ -62,12 +63,12 @@ packet(struct heap_env *h, uint32_t src, uint32_t dst, uint8_t proto, const uint
 		sum = (uint16_t)~csum_fold(csum_add(pseudo, d + 20, len));
 		memcpy(d + 20 + check, &sum, 2);
 	}
-	return heap_packet(h, d, 20u + len, 0);
+	return test_pkt(h, d, 20u + len);
 }
 
 /* Gives a packet to a guest. => its answer, parsed and its checksum checked, or NULL. */
 static struct pkt *
-ask(struct heap_env *h, struct port *g, struct pkt *p)
+ask(struct test_env *h, struct port *g, struct pkt *p)
 {
 	struct pkt *answer[2];
 
@@ -114,10 +115,10 @@ test_tcp_segments(void **state)
 		{"neither SYN nor ACK", 7, F, 100, 5, 0, -1, 0, 0, 0},
 	};
 	struct port *g = guest(false);
-	struct heap_env h;
+	struct test_env h;
 
 	(void)state;
-	heap_env_init(&h);
+	test_env_init(&h, 1);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct tcphdr t = {.source = htons(40000), .dest = htons(rows[i].dport), .doff = 6};
 		uint8_t l4[200] = {0};
@@ -146,20 +147,21 @@ test_tcp_segments(void **state)
 		assert_int_equal(ntohl(pkt_ip4(p)->daddr), NEAR);
 		env_pkt_free(&h.env, p);
 	}
-	assert_int_equal(h.live, 0);
+	assert_int_equal(test_env_fini(&h), 0);
 	g->ops->close(g);
 }
 
-/* A super-packet is echoed as one, its checksum still partial; discarded, it leaves an acknowledgement. */
+/* A super-packet is echoed as one, its checksum still partial; discarded, it leaves an
+ * acknowledgement. */
 static void
 test_super_packet(void **state)
 {
 	static uint8_t d[30000];
 	struct port *g = guest(false);
-	struct heap_env h;
+	struct test_env h;
 
 	(void)state;
-	heap_env_init(&h);
+	test_env_init(&h, 1);
 	for (unsigned echo = 0; echo < 2; echo++) {
 		struct iphdr ip = {.version = 4, .ihl = 5, .ttl = 9, .protocol = 6, .tot_len = htons(30000)};
 		struct tcphdr t = {.source = htons(40000), .dest = htons(echo ? 7 : 9), .doff = 5, .ack = 1, .seq = htonl(1000)};
@@ -171,7 +173,7 @@ test_super_packet(void **state)
 		t.check = csum_fold(csum_pseudo4(ip.saddr, ip.daddr, 6, 29980));
 		memcpy(d, &ip, 20);
 		memcpy(d + 20, &t, 20);
-		p = heap_packet(&h, d, sizeof(d), 1920);
+		p = test_chain(&h, d, sizeof(d), (size_t[3]){1920, 1920, 1920}, 3);
 		p->flags = PKT_CSUM_PARTIAL;
 		p->csum_start = 20;
 		p->csum_offset = 16;
@@ -188,7 +190,7 @@ test_super_packet(void **state)
 			assert_int_equal(t.check, csum_fold(csum_pseudo4(ip.saddr, ip.daddr, 6, 29980)));
 		env_pkt_free(&h.env, p);
 	}
-	assert_int_equal(h.live, 0);
+	assert_int_equal(test_env_fini(&h), 0);
 	g->ops->close(g);
 }
 
@@ -197,11 +199,11 @@ test_silence(void **state)
 {
 	static const uint8_t echo[16] = {8}, reply[16] = {0}, udp7[16] = {0, 7, 0, 7, 0, 16};
 	struct port *g = guest(false);
-	struct heap_env h;
+	struct test_env h;
 	struct pkt *p;
 
 	(void)state;
-	heap_env_init(&h);
+	test_env_init(&h, 1);
 	p = packet(&h, NEAR, GUEST, IPPROTO_ICMP, echo, 16, 2);
 	((uint8_t *)pkt_data(p))[30] ^= 1; /* checksum */
 	assert_null(ask(&h, g, p));
@@ -209,11 +211,11 @@ test_silence(void **state)
 	assert_null(ask(&h, g, packet(&h, NEAR, GUEST, IPPROTO_ICMP, reply, 16, 2)));
 	assert_null(ask(&h, g, packet(&h, NEAR, GUEST, IPPROTO_UDP, udp7, 16, 6)));
 	assert_null(ask(&h, g, packet(&h, NEAR, GUEST, 253, echo, 16, 0)));
-	assert_null(ask(&h, g, heap_packet(&h, "E", 1, 0)));
+	assert_null(ask(&h, g, test_pkt(&h, "E", 1)));
 	p = ask(&h, g, packet(&h, NEAR, GUEST, IPPROTO_ICMP, echo, 16, 2));
 	assert_non_null(p);
 	env_pkt_free(&h.env, p);
-	assert_int_equal(h.live, 0);
+	assert_int_equal(test_env_fini(&h), 0);
 	g->ops->close(g);
 }
 
@@ -231,11 +233,11 @@ test_ready(void **state)
 	static const uint8_t echo[8] = {8};
 	struct port *g = guest(false);
 	struct pkt *in[3], *out[3];
-	struct heap_env h;
+	struct test_env h;
 	unsigned calls = 0;
 
 	(void)state;
-	heap_env_init(&h);
+	test_env_init(&h, 1);
 	g->ready = count_ready;
 	g->ready_arg = &calls;
 	for (int i = 0; i < 3; i++)
@@ -252,7 +254,7 @@ test_ready(void **state)
 	assert_int_equal(calls, 1);
 	assert_int_equal(g->count.tx_packets, 4);
 	assert_int_equal(g->count.rx_packets, 3);
-	assert_int_equal(h.live, 0);
+	assert_int_equal(test_env_fini(&h), 0);
 	g->ops->close(g);
 }
 
@@ -360,7 +362,7 @@ test_ping(void **state)
 }
 
 static void
-test_udp(void **state)
+test_udp_echo(void **state)
 {
 	struct talk *t = *state;
 	uint8_t out[1472], in[1500];
@@ -458,7 +460,7 @@ against_the_kernel(void)
 #define BOTH(test) \
 	cmocka_unit_test_setup_teardown(test, meet_tun, part), cmocka_unit_test_setup_teardown(test, meet_tap, part)
 	const struct CMUnitTest tests[] = {
-		BOTH(test_ping), BOTH(test_udp), BOTH(test_tcp_refused), BOTH(test_tcp_echo), BOTH(test_tcp_discard),
+		BOTH(test_ping), BOTH(test_udp_echo), BOTH(test_tcp_refused), BOTH(test_tcp_echo), BOTH(test_tcp_discard),
 	};
 	int failed;
 

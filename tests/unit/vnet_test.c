@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The virtio-net header: what is taken, what is refused, and that it comes out as it went in. */
 #include "drivers/iucv/vnet.h"
-#include "tests/unit/support/heap.h"
+#include "tests/unit/support/packets.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -53,12 +53,12 @@ test_read(void **state)
 		{"only ecn", HDR(CSUM, ECN, 1448, 20, 16), 0, 40, DROP_OFFLOAD, 0, 0},
 	};
 	static const uint8_t zero[128];
-	struct heap_env h;
+	struct test_env h;
 
 	(void)state;
-	heap_env_init(&h);
+	test_env_init(&h, 1);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct pkt *p = heap_packet(&h, zero, rows[i].len, 0);
+		struct pkt *p = test_pkt(&h, zero, rows[i].len);
 
 		print_message("%s\n", rows[i].what);
 		assert_int_equal(vnet_read(&rows[i].h, p, rows[i].l2), rows[i].why);
@@ -71,7 +71,7 @@ test_read(void **state)
 		}
 		env_pkt_free(&h.env, p);
 	}
-	assert_int_equal(h.live, 0);
+	assert_int_equal(test_env_fini(&h), 0);
 }
 
 /* hdr_len is ours to fill; all else comes back. */
@@ -93,17 +93,17 @@ test_round_trip(void **state)
 		{HDR(CSUM, TCP6, 1428, 40, 16), 0, 72, 8, 100},
 		{HDR(CSUM, TCP4, 1448, 20, 16), 0, 50, 15, 50}, /* never more than there is */
 	};
-	struct heap_env h;
+	struct test_env h;
 
 	(void)state;
-	heap_env_init(&h);
+	test_env_init(&h, 1);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct virtio_net_hdr_v1 want = rows[i].h, have;
 		uint8_t bytes[100] = {0};
 		struct pkt *p;
 
 		bytes[rows[i].h.csum_start + 12] = (uint8_t)(rows[i].doff << 4);
-		p = heap_packet(&h, bytes, rows[i].len, 0);
+		p = test_pkt(&h, bytes, rows[i].len);
 		assert_int_equal(vnet_read(&rows[i].h, p, rows[i].l2), DROP_NONE);
 		memset(&have, 0xff, sizeof(have));
 		vnet_write(&have, p, rows[i].l2);
@@ -111,7 +111,7 @@ test_round_trip(void **state)
 		assert_memory_equal(&have, &want, sizeof(want));
 		env_pkt_free(&h.env, p);
 	}
-	assert_int_equal(h.live, 0);
+	assert_int_equal(test_env_fini(&h), 0);
 }
 
 int

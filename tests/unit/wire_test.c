@@ -67,8 +67,10 @@ say_with_fds(const struct pair *p, const void *bytes, size_t len, const int *fds
 		struct cmsghdr align;
 		char room[CMSG_SPACE(sizeof(int) * 250)];
 	} c;
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &c,
-			.msg_controllen = CMSG_SPACE(sizeof(int) * n)};
+	struct msghdr m = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &c,
+		.msg_controllen = CMSG_SPACE(sizeof(int) * n)};
 
 	memset(&c, 0, sizeof(c));
 	c.align.cmsg_level = SOL_SOCKET;
@@ -146,17 +148,20 @@ static const struct {
 	const char *bytes;
 	size_t len;
 } refused[] = {
-		{"nothing in it", "\0\0\0\0", 4},
-		{"one byte too long", "\4\0\0\1", 4},
-		{"as long as can be", "\377\377\377\377", 4},
-		{"a HTTP client", "GET / HTTP/1.1\r\n\r\n", 18},
-		{"no JSON", "\0\0\0\3abc", 7},
-		{"an array", "\0\0\0\2[]", 6},
-		{"a number", "\0\0\0\1" "7", 5},
-		{"two objects", "\0\0\0\4{}{}", 8},
-		{"an object that does not end", "\0\0\0\5{\"a\":", 9},
-		{"not UTF-8", "\0\0\0\7{\"\377\":1}", 11},
-		{"a NUL in a string", "\0\0\0\16{\"a\":\"\\u0000\"}", 18},
+	{"nothing in it", "\0\0\0\0", 4},
+	{"one byte too long", "\4\0\0\1", 4},
+	{"as long as can be", "\377\377\377\377", 4},
+	{"a HTTP client", "GET / HTTP/1.1\r\n\r\n", 18},
+	{"no JSON", "\0\0\0\3abc", 7},
+	{"an array", "\0\0\0\2[]", 6},
+	{"a number",
+		"\0\0\0\1"
+		"7",
+		5},
+	{"two objects", "\0\0\0\4{}{}", 8},
+	{"an object that does not end", "\0\0\0\5{\"a\":", 9},
+	{"not UTF-8", "\0\0\0\7{\"\377\":1}", 11},
+	{"a NUL in a string", "\0\0\0\16{\"a\":\"\\u0000\"}", 18},
 };
 
 static void
@@ -247,7 +252,8 @@ same_file(int a, int b)
 {
 	struct stat x, y;
 
-	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_ino == y.st_ino && x.st_dev == y.st_dev;
+	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_ino == y.st_ino &&
+	       x.st_dev == y.st_dev;
 }
 
 /* Each message has a different number of descriptors; all are sent before one is received. */
@@ -485,20 +491,20 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-			cmocka_unit_test(frames_split_at_every_byte),
-			cmocka_unit_test(frame_byte_by_byte),
-			cmocka_unit_test(what_is_not_ours_is_refused),
-			cmocka_unit_test(deep_nesting_is_refused),
-			cmocka_unit_test(announced_length_allocates_nothing),
-			cmocka_unit_test(closing_is_seen),
-			cmocka_unit_test(descriptors_stay_with_their_message),
-			cmocka_unit_test(unwanted_descriptors_are_closed),
-			cmocka_unit_test(too_many_descriptors_are_refused),
-			cmocka_unit_test(queued_and_sent_keep_their_order),
-			cmocka_unit_test(queue_is_bounded),
-			cmocka_unit_test(oversized_message_is_not_sent),
-			cmocka_unit_test(waiting_ends),
-			cmocka_unit_test(listening_and_connecting),
+		cmocka_unit_test(frames_split_at_every_byte),
+		cmocka_unit_test(frame_byte_by_byte),
+		cmocka_unit_test(what_is_not_ours_is_refused),
+		cmocka_unit_test(deep_nesting_is_refused),
+		cmocka_unit_test(announced_length_allocates_nothing),
+		cmocka_unit_test(closing_is_seen),
+		cmocka_unit_test(descriptors_stay_with_their_message),
+		cmocka_unit_test(unwanted_descriptors_are_closed),
+		cmocka_unit_test(too_many_descriptors_are_refused),
+		cmocka_unit_test(queued_and_sent_keep_their_order),
+		cmocka_unit_test(queue_is_bounded),
+		cmocka_unit_test(oversized_message_is_not_sent),
+		cmocka_unit_test(waiting_ends),
+		cmocka_unit_test(listening_and_connecting),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
