@@ -58,8 +58,8 @@ write_frame(struct pkt *p, const struct mac_addr *to, const struct arp_packet *a
 }
 
 static void
-send_arp(struct env *env, const struct router *r, const struct iface *out, const struct mac_addr *to,
-		const struct arp_packet *arp)
+send_arp(struct env *env, const struct router *r, const struct iface *out,
+	const struct mac_addr *to, const struct arp_packet *arp)
 {
 	struct pkt *p = env_pkt_new(env, sizeof(struct ether_header) + sizeof(*arp));
 
@@ -81,12 +81,12 @@ static struct arp_packet
 make_arp(const struct iface *out, uint16_t op, uint32_t sender, uint32_t target)
 {
 	struct arp_packet a = {
-			.hardware = htons(ARPHRD_ETHER),
-			.protocol = htons(ETHERTYPE_IP),
-			.hardware_len = ETH_ALEN,
-			.protocol_len = 4,
-			.op = htons(op),
-			.sender_mac = out->mac,
+		.hardware = htons(ARPHRD_ETHER),
+		.protocol = htons(ETHERTYPE_IP),
+		.hardware_len = ETH_ALEN,
+		.protocol_len = 4,
+		.op = htons(op),
+		.sender_mac = out->mac,
 	};
 
 	memcpy(a.sender, &sender, 4);
@@ -96,7 +96,8 @@ make_arp(const struct iface *out, uint16_t op, uint32_t sender, uint32_t target)
 
 /* The sender of what asks, if it is this router (arp_announce 0), else what the link suggests. */
 static struct ip_addr
-asking_address(const struct router *r, const struct iface *out, const struct ip_addr *target, const struct pkt *about)
+asking_address(const struct router *r, const struct iface *out, const struct ip_addr *target,
+	const struct pkt *about)
 {
 	if (about && about->family == AF_INET) {
 		struct ip_addr src = ip4(pkt_ip4(about)->saddr);
@@ -108,8 +109,8 @@ asking_address(const struct router *r, const struct iface *out, const struct ip_
 }
 
 void
-arp_ask(struct env *env, const struct router *r, const struct iface *out, const struct neigh *n, bool broadcast,
-		const struct pkt *about)
+arp_ask(struct env *env, const struct router *r, const struct iface *out, const struct neigh *n,
+	bool broadcast, const struct pkt *about)
 {
 	struct ip_addr src = asking_address(r, out, &n->addr, about);
 	struct arp_packet a;
@@ -141,8 +142,9 @@ read_arp(struct arp *q, const struct pkt *p)
 		return DROP_ARP_MALFORMED;
 	memcpy(&a, pkt_data(p), sizeof(a));
 	hardware = ntohs(a.hardware);
-	if ((hardware != ARPHRD_ETHER && hardware != ARPHRD_IEEE802) || a.protocol != htons(ETHERTYPE_IP) ||
-			a.hardware_len != ETH_ALEN || a.protocol_len != 4 || mac_is_multicast(&a.sender_mac))
+	if ((hardware != ARPHRD_ETHER && hardware != ARPHRD_IEEE802) ||
+		a.protocol != htons(ETHERTYPE_IP) || a.hardware_len != ETH_ALEN ||
+		a.protocol_len != 4 || mac_is_multicast(&a.sender_mac))
 		return DROP_ARP_MALFORMED;
 	if (a.op != htons(ARPOP_REQUEST) && a.op != htons(ARPOP_REPLY))
 		return DROP_ARP_MALFORMED;
@@ -161,8 +163,9 @@ is_senseless(const struct arp *q)
 {
 	uint32_t s = q->sender.v4, t = q->target.v4;
 
-	return ip4_is_multicast(t) || ip4_is_loopback(t) || ip4_is_multicast(s) || ip4_is_loopback(s) ||
-			s == INADDR_BROADCAST || mac_equal(&q->sender_mac, &q->in->mac);
+	return ip4_is_multicast(t) || ip4_is_loopback(t) || ip4_is_multicast(s) ||
+	       ip4_is_loopback(s) || s == INADDR_BROADCAST ||
+	       mac_equal(&q->sender_mac, &q->in->mac);
 }
 
 /* With proxy ARP: an address that is reached by another interface. */
@@ -172,7 +175,8 @@ is_proxied(const struct arp *q)
 	struct route_key key = {.dst = q->target, .src = q->sender, .iif = q->in->slot};
 	struct route_result found;
 
-	if (!q->in->proxy_arp || !q->router->forward || q->sender.v4 == 0 || fib_lookup(q->router->fib, &key, &found) < 0)
+	if (!q->in->proxy_arp || !q->router->forward || q->sender.v4 == 0 ||
+		fib_lookup(q->router->fib, &key, &found) < 0)
 		return false;
 	return found.route->type == ROUTE_UNICAST && found.hop && found.hop->oif != q->in->slot;
 }
@@ -185,11 +189,15 @@ log_conflict(struct neigh_table *t, const struct arp *q)
 	if (t->conflict_logged)
 		return;
 	t->conflict_logged = true;
-	log_line(LOG_WARNING, "arp", "%s: %s on interface %s claims %s, which is an address of this router", q->router->name,
-			mac_text(&q->sender_mac, mac), q->in->name, ip_text(&q->sender, addr));
+	log_line(LOG_WARNING, "arp",
+		"%s: %s on interface %s claims %s, which is an address of this router",
+		q->router->name, mac_text(&q->sender_mac, mac), q->in->name,
+		ip_text(&q->sender, addr));
 }
 
-/* => true: the request was for us. Who asks for us will be answered soon, so it is worth knowing. */
+/*
+ * => true: the request was for us. Who asks for us will be answered soon, so it is worth knowing.
+ */
 static bool
 take_request(struct neigh_table *t, struct env *env, const struct arp *q)
 {
@@ -213,11 +221,15 @@ take_request(struct neigh_table *t, struct env *env, const struct arp *q)
 static bool
 is_gratuitous(const struct arp *q)
 {
-	return ip_equal(&q->sender, &q->target) && (q->request || mac_equal(&q->target_mac, &q->sender_mac)) &&
-			fib_addr_type(q->router->fib, &q->sender) == ROUTE_UNICAST;
+	return ip_equal(&q->sender, &q->target) &&
+	       (q->request || mac_equal(&q->target_mac, &q->sender_mac)) &&
+	       fib_addr_type(q->router->fib, &q->sender) == ROUTE_UNICAST;
 }
 
-/* Only an answer to us alone proves that the neighbour is there. => false: nobody here knows the sender. */
+/*
+ * Only an answer to us alone proves that the neighbour is there. => false: nobody here knows the
+ * sender.
+ */
 static bool
 update(struct neigh_table *t, struct env *env, const struct arp *q)
 {
@@ -226,7 +238,7 @@ update(struct neigh_table *t, struct env *env, const struct arp *q)
 	if (!n)
 		return false;
 	neigh_learn(n, env, &q->sender_mac, !q->request && q->unicast,
-			env->now > n->updated + LOCK_TIME || is_gratuitous(q));
+		env->now > n->updated + LOCK_TIME || is_gratuitous(q));
 	return true;
 }
 

@@ -2,15 +2,18 @@
 /*
  * Route lookup.
  *
- * All routes lie in one array, sorted for a listing, so that the routes to one prefix of one table are neighbours: a group. In a group the
- * order is that of preference: routes for one tos before routes for any, then by metric. One hash table, open addressing, maps
- * (table, prefix) to the first of its group. Each table knows which prefix lengths it has at all, as a bitmap; a lookup walks the set bits from
- * the longest down and asks the hash once for each.
+ * All routes lie in one array, sorted for a listing, so that the routes to one prefix of one
+ * table are neighbours: a group. In a group the order is that of preference: routes for one tos
+ * before routes for any, then by metric. One hash table, open addressing, maps (table, prefix) to
+ * the first of its group. Each table knows which prefix lengths it has at all, as a bitmap; a
+ * lookup walks the set bits from the longest down and asks the hash once for each.
  *
- * Policy rules are sorted by priority and hold the index of their table; rules for tables without routes can answer nothing and are left out
- * of the walk. So a router without rules of its own asks two tables, local and main, and compares nothing else.
+ * Policy rules are sorted by priority and hold the index of their table; rules for tables without
+ * routes can answer nothing and are left out of the walk. So a router without rules of its own
+ * asks two tables, local and main, and compares nothing else.
  *
- * Nothing here changes after fib_new(); link state is read through the interface table at each lookup.
+ * Nothing here changes after fib_new(); link state is read through the interface table at each
+ * lookup.
  */
 #include "routing/fib.h"
 
@@ -69,7 +72,8 @@ compare_group(const struct route *a, const struct route *b)
 static int
 compare_routes(const void *x, const void *y)
 {
-	const struct route *a = *(const struct route *const *)x, *b = *(const struct route *const *)y;
+	const struct route *a = *(const struct route *const *)x,
+			   *b = *(const struct route *const *)y;
 	int c = compare_group(a, b);
 
 	if (c == 0)
@@ -199,7 +203,7 @@ point_rules_at_tables(struct fib *f)
 
 int
 fib_new(const struct route *routes, size_t n_routes, const struct route_rule *rules, size_t n_rules,
-		struct iface *const *ifaces, size_t n_ifaces, struct fib **out)
+	struct iface *const *ifaces, size_t n_ifaces, struct fib **out)
 {
 	struct fib *f = calloc(1, sizeof(*f));
 
@@ -208,7 +212,7 @@ fib_new(const struct route *routes, size_t n_routes, const struct route_rule *ru
 	f->ifaces = ifaces;
 	f->n_ifaces = n_ifaces;
 	if (copy_routes(f, routes, n_routes) < 0 || index_tables(f) < 0 || index_groups(f) < 0 ||
-			rule_set_init(&f->rules, rules, n_rules) < 0) {
+		rule_set_init(&f->rules, rules, n_rules) < 0) {
 		fib_free(f);
 		return -ENOMEM;
 	}
@@ -256,9 +260,12 @@ choose_hop(const struct fib *f, const struct route *r, uint32_t hash)
 	return NULL;
 }
 
-/* A local address is one whatever its link does (weak host model); only what leaves needs a link. */
+/*
+ * A local address is one whatever its link does (weak host model); only what leaves needs a link.
+ */
 static bool
-take_route(const struct fib *f, const struct route *r, const struct route_key *key, struct route_result *out)
+take_route(const struct fib *f, const struct route *r, const struct route_key *key,
+	struct route_result *out)
 {
 	const struct nexthop *h = r->n_hops ? r->hops : NULL;
 
@@ -308,7 +315,8 @@ same_tos(uint8_t route, uint8_t packet)
 
 /* => 0, -ENETUNREACH, or -ENETDOWN as fib_lookup(). */
 static int
-lookup_group(const struct fib *f, const struct route *r, const struct route_key *key, struct route_result *out)
+lookup_group(const struct fib *f, const struct route *r, const struct route_key *key,
+	struct route_result *out)
 {
 	const struct route *first = r, *end = f->routes + f->n_routes;
 	int answer = -ENETUNREACH;
@@ -324,7 +332,8 @@ lookup_group(const struct fib *f, const struct route *r, const struct route_key 
 }
 
 static int
-lookup_table(const struct fib *f, const struct fib_table *t, const struct route_key *key, struct route_result *out)
+lookup_table(const struct fib *f, const struct fib_table *t, const struct route_key *key,
+	struct route_result *out)
 {
 	const uint64_t *lengths = t->lengths[key->dst.family == AF_INET6];
 	int word, answer = -ENETUNREACH;
@@ -380,7 +389,9 @@ fib_addr_type(const struct fib *f, const struct ip_addr *a)
 
 	if (!t || !ip_is_set(a) || lookup_table(f, t, &key, &found) < 0)
 		return ROUTE_UNICAST;
-	return found.route->type == ROUTE_LOCAL || found.route->type == ROUTE_BROADCAST ? found.route->type : ROUTE_UNICAST;
+	return found.route->type == ROUTE_LOCAL || found.route->type == ROUTE_BROADCAST
+		       ? found.route->type
+		       : ROUTE_UNICAST;
 }
 
 const struct route *

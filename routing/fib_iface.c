@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The routes that come with an interface's addresses (as Linux net/ipv4/fib_frontend.c, fib_add_ifaddr). */
+/*
+ * The routes that come with an interface's addresses (as Linux net/ipv4/fib_frontend.c,
+ * fib_add_ifaddr).
+ */
 #include "routing/fib.h"
 
 #include <errno.h>
@@ -27,12 +30,12 @@ add_route(struct growing *g, enum route_type type, uint32_t table, struct ip_add
 		return -ENOMEM;
 	*hop = (struct nexthop){.oif = g->iface->slot, .weight = 1};
 	all[(*g->n)++] = (struct route){
-			.to = prefix_network(&prefix),
-			.type = type,
-			.table = table,
-			.src = g->addr->prefix.addr,
-			.hops = hop,
-			.n_hops = 1,
+		.to = prefix_network(&prefix),
+		.type = type,
+		.table = table,
+		.src = g->addr->prefix.addr,
+		.hops = hop,
+		.n_hops = 1,
 	};
 	return 0;
 }
@@ -44,8 +47,9 @@ is_secondary(const struct iface *i, const struct iface_addr *a)
 	const struct iface_addr *b;
 
 	for (b = i->addrs; b < a; b++)
-		if (b->prefix.len == a->prefix.len && !ip_is_set(&b->peer) && b->prefix.addr.family == a->prefix.addr.family &&
-				prefix_contains(&b->prefix, &a->prefix.addr))
+		if (b->prefix.len == a->prefix.len && !ip_is_set(&b->peer) &&
+			b->prefix.addr.family == a->prefix.addr.family &&
+			prefix_contains(&b->prefix, &a->prefix.addr))
 			return true;
 	return false;
 }
@@ -60,8 +64,8 @@ add_network(struct growing *g)
 
 	if (p->len == ip_bits(&p->addr) || is_secondary(i, g->addr))
 		return 0;
-	err = loopback ? add_route(g, ROUTE_LOCAL, TABLE_LOCAL, p->addr, p->len) :
-			 add_route(g, ROUTE_UNICAST, TABLE_MAIN, p->addr, p->len);
+	err = loopback ? add_route(g, ROUTE_LOCAL, TABLE_LOCAL, p->addr, p->len)
+		       : add_route(g, ROUTE_UNICAST, TABLE_MAIN, p->addr, p->len);
 	if (err || p->addr.family != AF_INET || p->len >= 31 || i->point_to_point)
 		return err;
 	return add_route(g, ROUTE_BROADCAST, TABLE_LOCAL, ip4(prefix4_broadcast(p)), 32);

@@ -7,9 +7,9 @@
 enum { SLOT_LOOPBACK = 1 };
 
 static const struct route_rule always[] = {
-		{.priority = 0, .table = TABLE_LOCAL},
-		{.priority = 32766, .table = TABLE_MAIN},
-		{.priority = 32767, .table = TABLE_DEFAULT},
+	{.priority = 0, .table = TABLE_LOCAL},
+	{.priority = 32766, .table = TABLE_MAIN},
+	{.priority = 32767, .table = TABLE_DEFAULT},
 };
 
 enum { N_ALWAYS = sizeof(always) / sizeof(always[0]) };
@@ -27,7 +27,8 @@ insert_rule(struct rule_set *s, const struct route_rule *r)
 static bool
 matches_anything(const struct route_rule *r)
 {
-	return !ip_is_set(&r->from.addr) && !ip_is_set(&r->to.addr) && r->iif == 0 && r->tos == 0 && r->mask == 0;
+	return !ip_is_set(&r->from.addr) && !ip_is_set(&r->to.addr) && r->iif == 0 && r->tos == 0 &&
+	       r->mask == 0;
 }
 
 int
@@ -67,6 +68,8 @@ rule_matches(const struct route_rule *r, const struct route_key *key)
 {
 	uint16_t iif = key->iif ? key->iif : SLOT_LOOPBACK;
 
-	return within(&r->from, &key->src) && within(&r->to, &key->dst) && (r->iif == 0 || r->iif == iif) &&
-			(r->tos == 0 || ((r->tos ^ key->tos) & 0xfc) == 0) && ((r->mark ^ key->mark) & r->mask) == 0;
+	return within(&r->from, &key->src) && within(&r->to, &key->dst) &&
+	       (r->iif == 0 || r->iif == iif) &&
+	       (r->tos == 0 || ((r->tos ^ key->tos) & 0xfc) == 0) &&
+	       ((r->mark ^ key->mark) & r->mask) == 0;
 }

@@ -12,12 +12,12 @@ struct rule_set {
 	struct rule_index {
 		const struct fib_table *fib_table; /* NULL: its table has no routes */
 		bool any;                          /* it matches everything */
-	} *at;
+	} * at;
 	size_t n;
 };
 
-/* Copies, adds the rules 0, 32766 and 32767, sorts; of equal priorities the first given comes first. => 0 or -ENOMEM; either way
- * rule_set_fini() is due. */
+/* Copies, adds the rules 0, 32766 and 32767, sorts; of equal priorities the first given comes
+ * first. => 0 or -ENOMEM; either way rule_set_fini() is due. */
 int rule_set_init(struct rule_set *s, const struct route_rule *rules, size_t n);
 void rule_set_fini(struct rule_set *s);
 /* A packet made here (iif 0) counts as come by the loopback interface, as in Linux. */

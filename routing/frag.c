@@ -61,11 +61,13 @@ fix_header(const struct cut *c, struct pkt *f, uint32_t at, bool more)
 	ip->check = ip4_checksum(ip);
 }
 
-/* The descriptor of a fragment is that of the packet, without what was said of its whole payload. */
+/*
+ * The descriptor of a fragment is that of the packet, without what was said of its whole payload.
+ */
 static void
 fix_descriptor(struct pkt *f)
 {
-	f->flags &= (uint16_t)~(PKT_HAS_L2 | PKT_CSUM_PARTIAL | PKT_CSUM_VALID | PKT_REASSEMBLED);
+	f->flags &= (uint16_t) ~(PKT_HAS_L2 | PKT_CSUM_PARTIAL | PKT_CSUM_VALID | PKT_REASSEMBLED);
 	f->recorder = NULL;
 	f->frag_max = 0;
 	pkt_parse(f);
@@ -91,16 +93,17 @@ cut(const struct cut *c, struct pkt_queue *out)
 }
 
 enum drop_reason
-frag_output(struct env *env, const struct router *r, struct pkt *p, uint32_t mtu, struct pkt_queue *out)
+frag_output(
+	struct env *env, const struct router *r, struct pkt *p, uint32_t mtu, struct pkt_queue *out)
 {
 	struct pkt_queue made = STAILQ_HEAD_INITIALIZER(made);
 	uint16_t field = ntohs(pkt_ip4(p)->frag_off);
 	struct cut c = {
-			.env = env,
-			.from = p,
-			.mtu = p->frag_max && p->frag_max < mtu ? p->frag_max : mtu,
-			.offset = (field & IP_OFFMASK) * (uint32_t)UNIT,
-			.more = field & IP_MF,
+		.env = env,
+		.from = p,
+		.mtu = p->frag_max && p->frag_max < mtu ? p->frag_max : mtu,
+		.offset = (field & IP_OFFMASK) * (uint32_t)UNIT,
+		.more = field & IP_MF,
 	};
 	enum drop_reason why = DROP_MTU;
 

@@ -45,8 +45,11 @@ send_back(struct env *env, const struct router *r, struct pkt *p, uint8_t ttl)
 	strip_options(p);
 	ip = pkt_ip4(p);
 	ip4_make(r, ip, (uint16_t)pkt_len(p),
-			&(struct ip4_make){
-					.src = ip->daddr, .dst = ip->saddr, .tos = ip->tos, .ttl = ttl, .proto = IPPROTO_ICMP});
+		&(struct ip4_make){.src = ip->daddr,
+			.dst = ip->saddr,
+			.tos = ip->tos,
+			.ttl = ttl,
+			.proto = IPPROTO_ICMP});
 	record_refuse(p->recorder, "it is answered here");
 	pkt_reset(p);
 	p->flags = PKT_CSUM_VALID | PKT_LOCAL;
@@ -128,7 +131,8 @@ take_error(struct env *env, const struct router *r, struct pkt *p)
 
 	if (!is_unicast(r, p))
 		return drop(env, r, p, DROP_ICMP_IGNORED);
-	if (pkt_chain_read(p, p->l3_len + ICMP_MIN, &first, 1) < 1 || (first & 15) < 5 || have < (first & 15) * 4u + 8)
+	if (pkt_chain_read(p, p->l3_len + ICMP_MIN, &first, 1) < 1 || (first & 15) < 5 ||
+		have < (first & 15) * 4u + 8)
 		return drop(env, r, p, DROP_ICMP_MALFORMED);
 	return ICMP_LISTEN;
 }
@@ -141,14 +145,14 @@ take_reply(struct env *env, const struct router *r, struct pkt *p)
 
 /* Redirects are not here: a router does not follow them (RFC 1812 5.2.7.2). */
 static const icmp_handler handlers[TYPES] = {
-		[ICMP_ECHOREPLY] = take_reply,
-		[ICMP_DEST_UNREACH] = take_error,
-		[ICMP_SOURCE_QUENCH] = take_error,
-		[ICMP_ECHO] = take_echo,
-		[ICMP_TIME_EXCEEDED] = take_error,
-		[ICMP_PARAMETERPROB] = take_error,
-		[ICMP_TIMESTAMP] = take_timestamp,
-		[ICMP_TIMESTAMPREPLY] = take_reply,
+	[ICMP_ECHOREPLY] = take_reply,
+	[ICMP_DEST_UNREACH] = take_error,
+	[ICMP_SOURCE_QUENCH] = take_error,
+	[ICMP_ECHO] = take_echo,
+	[ICMP_TIME_EXCEEDED] = take_error,
+	[ICMP_PARAMETERPROB] = take_error,
+	[ICMP_TIMESTAMP] = take_timestamp,
+	[ICMP_TIMESTAMPREPLY] = take_reply,
 };
 
 enum icmp_answer

@@ -13,7 +13,8 @@ static bool
 grow(struct env *env, struct pkt *p, uint32_t len)
 {
 	while (pkt_len(p) < len) {
-		struct pkt *more = env_pkt_new(env, RTE_MIN(len - pkt_len(p), (uint32_t)SEGMENT_MAX));
+		struct pkt *more =
+			env_pkt_new(env, RTE_MIN(len - pkt_len(p), (uint32_t)SEGMENT_MAX));
 
 		if (!more)
 			return false;
@@ -39,13 +40,15 @@ fill_icmp(struct pkt *p, uint16_t id, uint16_t seq)
 {
 	struct icmphdr *icmp = (struct icmphdr *)((uint8_t *)pkt_data(p) + sizeof(struct iphdr));
 
-	*icmp = (struct icmphdr){.type = ICMP_ECHO, .un.echo = {.id = htons(id), .sequence = htons(seq)}};
-	icmp->checksum = (uint16_t)~csum_fold(pkt_chain_sum(p, sizeof(struct iphdr), pkt_len(p), 0));
+	*icmp = (struct icmphdr){
+		.type = ICMP_ECHO, .un.echo = {.id = htons(id), .sequence = htons(seq)}};
+	icmp->checksum =
+		(uint16_t)~csum_fold(pkt_chain_sum(p, sizeof(struct iphdr), pkt_len(p), 0));
 }
 
 struct pkt *
-icmp_echo_new(struct env *env, const struct router *r, struct ip_addr src, struct ip_addr dst, uint8_t ttl, uint16_t id,
-		uint16_t seq, uint16_t size, bool df)
+icmp_echo_new(struct env *env, const struct router *r, struct ip_addr src, struct ip_addr dst,
+	uint8_t ttl, uint16_t id, uint16_t seq, uint16_t size, bool df)
 {
 	uint32_t total = (uint32_t)HEADERS + size;
 	struct pkt *p;
@@ -62,7 +65,8 @@ icmp_echo_new(struct env *env, const struct router *r, struct ip_addr src, struc
 	fill_payload(p);
 	fill_icmp(p, id, seq);
 	ip4_make(r, pkt_data(p), (uint16_t)total,
-			&(struct ip4_make){.src = src.v4, .dst = dst.v4, .ttl = ttl, .proto = IPPROTO_ICMP, .df = df});
+		&(struct ip4_make){
+			.src = src.v4, .dst = dst.v4, .ttl = ttl, .proto = IPPROTO_ICMP, .df = df});
 	p->flags = PKT_CSUM_VALID | PKT_LOCAL;
 	p->router = r;
 	pkt_parse(p);

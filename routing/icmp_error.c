@@ -51,13 +51,15 @@ is_broadcast(const struct router *r, uint32_t addr)
 {
 	struct ip_addr a = ip4(addr);
 
-	return addr == INADDR_BROADCAST || ip4_is_multicast(addr) || fib_addr_type(r->fib, &a) == ROUTE_BROADCAST;
+	return addr == INADDR_BROADCAST || ip4_is_multicast(addr) ||
+	       fib_addr_type(r->fib, &a) == ROUTE_BROADCAST;
 }
 
 static bool
 is_single_host(const struct router *r, const struct pkt *p, uint32_t src)
 {
-	if (ip4_is_zeronet(src) || (src & htonl(0xf0000000)) == htonl(0xf0000000) || is_broadcast(r, src))
+	if (ip4_is_zeronet(src) || (src & htonl(0xf0000000)) == htonl(0xf0000000) ||
+		is_broadcast(r, src))
 		return false;
 	return !ip4_is_loopback(src) || !p->in || p->in->kind == IFACE_LOOPBACK;
 }
@@ -92,19 +94,20 @@ make_plan(const struct router *r, const struct pkt *p, struct plan *plan)
 	if (!out)
 		return false;
 	plan->loops = back.route->type == ROUTE_LOCAL || out->kind == IFACE_LOOPBACK;
-	src = ip_is_set(&key.src) ? key.src :
-		plan->loops	  ? to :
-				    router_source(r, out, &back.nexthop, &back.route->src);
+	src = ip_is_set(&key.src) ? key.src
+	      : plan->loops       ? to
+				  : router_source(r, out, &back.nexthop, &back.route->src);
 	mtu = back.route->mtu ? back.route->mtu : out->mtu;
 	plan->src = src.family == AF_INET ? src.v4 : htonl(NO_ADDRESS);
 	plan->dst = to.v4;
-	plan->room = plan->loops || mtu == 0 ? (uint32_t)ERROR_MAX : RTE_MIN(mtu, (uint32_t)ERROR_MAX);
+	plan->room =
+		plan->loops || mtu == 0 ? (uint32_t)ERROR_MAX : RTE_MIN(mtu, (uint32_t)ERROR_MAX);
 	return plan->room > 2 * sizeof(struct iphdr) + sizeof(struct icmphdr);
 }
 
 static bool
-within_limits(struct env *env, const struct router *r, const struct pkt *p, const struct plan *plan, uint8_t type,
-		uint8_t code)
+within_limits(struct env *env, const struct router *r, const struct pkt *p, const struct plan *plan,
+	uint8_t type, uint8_t code)
 {
 	struct icmp_limit *l = r->live->icmp;
 	bool looped = p->in && p->in->kind == IFACE_LOOPBACK;
@@ -129,7 +132,8 @@ mtu_field(uint8_t type, uint8_t code, uint32_t mtu)
 }
 
 static struct pkt *
-make_error(struct env *env, const struct router *r, const struct pkt *p, const struct plan *plan, const struct icmphdr *h)
+make_error(struct env *env, const struct router *r, const struct pkt *p, const struct plan *plan,
+	const struct icmphdr *h)
 {
 	const uint32_t headers = sizeof(struct iphdr) + sizeof(*h);
 	uint32_t quoted = RTE_MIN(pkt_len(p), plan->room - headers);
@@ -139,13 +143,13 @@ make_error(struct env *env, const struct router *r, const struct pkt *p, const s
 	if (!e)
 		return NULL;
 	ip4_make(r, pkt_data(e), (uint16_t)(headers + quoted),
-			&(struct ip4_make){
-					.src = plan->src,
-					.dst = plan->dst,
-					.tos = (pkt_ip4(p)->tos & TOS_BITS) | PRECEDENCE_CONTROL,
-					.ttl = (uint8_t)tune(&r->tunables, TUNE_IP_DEFAULT_TTL),
-					.proto = IPPROTO_ICMP,
-			});
+		&(struct ip4_make){
+			.src = plan->src,
+			.dst = plan->dst,
+			.tos = (pkt_ip4(p)->tos & TOS_BITS) | PRECEDENCE_CONTROL,
+			.ttl = (uint8_t)tune(&r->tunables, TUNE_IP_DEFAULT_TTL),
+			.proto = IPPROTO_ICMP,
+		});
 	icmp = (struct icmphdr *)((uint8_t *)pkt_data(e) + sizeof(struct iphdr));
 	*icmp = *h;
 	pkt_chain_read(p, 0, icmp + 1, quoted);
@@ -157,7 +161,8 @@ make_error(struct env *env, const struct router *r, const struct pkt *p, const s
 }
 
 void
-icmp_error(struct env *env, const struct router *r, const struct pkt *p, uint8_t type, uint8_t code, uint32_t mtu)
+icmp_error(struct env *env, const struct router *r, const struct pkt *p, uint8_t type, uint8_t code,
+	uint32_t mtu)
 {
 	struct icmphdr h = {.type = type, .code = code};
 	struct plan plan;

@@ -2,14 +2,15 @@
 /*
  * Limits of ICMP errors, as Linux (net/ipv4/icmp.c, net/ipv4/inetpeer.c) sets them.
  *
- * Two kinds of buckets. The one of the router holds credits: it is filled at most every 20 ms, with icmp_msgs_per_sec, up to
- * icmp_msgs_burst, and an error takes 0, 1 or 2 of them by chance, so that nobody can learn from the limit whether another was
- * answered (SAD DNS). The bucket of a destination holds time: it gains what passes, at most six times icmp_ratelimit, and an error takes
- * icmp_ratelimit.
+ * Two kinds of buckets. The one of the router holds credits: it is filled at most every 20 ms,
+ * with icmp_msgs_per_sec, up to icmp_msgs_burst, and an error takes 0, 1 or 2 of them by chance,
+ * so that nobody can learn from the limit whether another was answered (SAD DNS). The bucket of a
+ * destination holds time: it gains what passes, at most six times icmp_ratelimit, and an error
+ * takes icmp_ratelimit.
  *
- * Destinations are remembered in a table of fixed size, in sets of four; in a full set the one that was asked for longest ago makes
- * way. A destination that is not in the table has a full bucket. So forgetting errs on the side of sending, and the router's own bucket bounds
- * that.
+ * Destinations are remembered in a table of fixed size, in sets of four; in a full set the one
+ * that was asked for longest ago makes way. A destination that is not in the table has a full
+ * bucket. So forgetting errs on the side of sending, and the router's own bucket bounds that.
  */
 #include "routing/icmp_limit.h"
 
@@ -23,7 +24,7 @@ enum { SETS = 256, WAYS = 4, BURST = 6 };
 static const uint64_t MS = 1000000, SECOND = 1000000000;
 
 struct destination {
-	uint32_t dst; /* network byte order; 0: free */
+	uint32_t dst;          /* network byte order; 0: free */
 	uint64_t tokens, last; /* ns */
 };
 

@@ -13,21 +13,23 @@ struct ip4_make {
 	bool df;
 };
 
-/* Writes an IPv4 header without options for a packet of `total` bytes, with the router's next id. */
+/*
+ * Writes an IPv4 header without options for a packet of `total` bytes, with the router's next id.
+ */
 static inline void
 ip4_make(const struct router *r, struct iphdr *ip, uint16_t total, const struct ip4_make *m)
 {
 	*ip = (struct iphdr){
-			.version = 4,
-			.ihl = 5,
-			.tos = m->tos,
-			.tot_len = htons(total),
-			.id = htons(r->live->ip_id++),
-			.frag_off = m->df ? htons(IP_DF) : 0,
-			.ttl = m->ttl,
-			.protocol = m->proto,
-			.saddr = m->src,
-			.daddr = m->dst,
+		.version = 4,
+		.ihl = 5,
+		.tos = m->tos,
+		.tot_len = htons(total),
+		.id = htons(r->live->ip_id++),
+		.frag_off = m->df ? htons(IP_DF) : 0,
+		.ttl = m->ttl,
+		.protocol = m->proto,
+		.saddr = m->src,
+		.daddr = m->dst,
 	};
 	ip->check = ip4_checksum(ip);
 }

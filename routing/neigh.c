@@ -4,36 +4,35 @@
  *
  * An entry goes through the states of Linux net/core/neighbour.c:
  *
- *	NONE, FAILED ── packet ──> INCOMPLETE: asked everyone, packets wait ── no answer ──> FAILED
- *	INCOMPLETE, any ── answer ──> REACHABLE ── not confirmed for arp_reachable_time ──> STALE
- *	STALE ── packet ──> DELAY ── arp_delay_probe_time without confirmation ──> PROBE: asked it alone
- *	PROBE ── no answer ──> FAILED;  answer ──> REACHABLE
+ *	NONE, FAILED -- packet --> INCOMPLETE (asks all, packets wait) -- silence --> FAILED
+ *	any -- answer --> REACHABLE -- unconfirmed for arp_reachable_time --> STALE
+ *	STALE -- packet --> DELAY -- arp_delay_probe_time --> PROBE (asks it alone)
+ *	PROBE -- silence --> FAILED
  *
- * In STALE, DELAY and PROBE the address is used all the while. A timer is armed in INCOMPLETE, DELAY and PROBE, where
- * something has to happen; that REACHABLE has become STALE is found when somebody looks. So a LAN on which nobody speaks wakes nobody.
- * The exception: who records a path will not look again, so a REACHABLE entry that was recorded gets a timer for its end.
+ * In STALE, DELAY and PROBE the address is used all the while. A timer is armed in INCOMPLETE,
+ * DELAY and PROBE, where something has to happen; that REACHABLE has become STALE is found when
+ * somebody looks. So a LAN on which nobody speaks wakes nobody. The exception: who records a path
+ * will not look again, so a REACHABLE entry that was recorded gets a timer for its end.
  *
- * Packets wait in the entry, at most arp_queue of them; what overflows is the oldest. They are parked: they hold the slots of their interfaces
- * instead of pointers, since a generation may pass meanwhile.
- *
- * A table holds at most arp_table entries. When it is full, entries that nobody used for arp_gc_stale_time go, then any that is not being
- * resolved, the longest unused first. An entry that goes is bumped and kept in a list of free ones: whoever holds its version may compare it
- * as long as the table lives.
+ * Packets wait in the entry, at most arp_queue of them; what overflows is the oldest. They are
+ * parked: they hold the slots of their interfaces instead of pointers, since a generation may
+ * pass meanwhile.
  */
 #include "routing/neigh_table.h"
 
 #include "routing/icmp.h"
 
-#include <errno.h>
 #include <netinet/ip_icmp.h>
-#include <stdlib.h>
-
-enum { BUCKETS_MIN = 16 };
 
 static const char *const state_names[] = {
-		[NEIGH_NONE] = "none",	 [NEIGH_INCOMPLETE] = "incomplete", [NEIGH_REACHABLE] = "reachable",
-		[NEIGH_STALE] = "stale", [NEIGH_DELAY] = "delay",	    [NEIGH_PROBE] = "probe",
-		[NEIGH_FAILED] = "failed", [NEIGH_PERMANENT] = "permanent",
+	[NEIGH_NONE] = "none",
+	[NEIGH_INCOMPLETE] = "incomplete",
+	[NEIGH_REACHABLE] = "reachable",
+	[NEIGH_STALE] = "stale",
+	[NEIGH_DELAY] = "delay",
+	[NEIGH_PROBE] = "probe",
+	[NEIGH_FAILED] = "failed",
+	[NEIGH_PERMANENT] = "permanent",
 };
 
 const char *
@@ -48,53 +47,8 @@ has_mac(enum neigh_state s)
 	return s != NEIGH_NONE && s != NEIGH_INCOMPLETE && s != NEIGH_FAILED;
 }
 
-static uint32_t
-bucket_of(const struct neigh_table *t, const struct ip_addr *a)
-{
-	uint32_t h = t->seed;
-	unsigned i;
-
-	for (i = 0; i < 4; i++) {
-		h = (h ^ a->w[i]) * 0x9e3779b1u;
-		h ^= h >> 15;
-	}
-	return h & t->mask;
-}
-
-struct neigh_table *
-neigh_table_new(struct router_live *live, uint16_t slot)
-{
-	struct neigh_table *t = calloc(1, sizeof(*t));
-
-	if (!t)
-		return NULL;
-	t->live = live;
-	t->slot = slot;
-	t->mask = BUCKETS_MIN - 1;
-	t->seed = (uint32_t)((uintptr_t)t >> 4) * 0x85ebca6bu;
-	t->buckets = calloc(BUCKETS_MIN, sizeof(struct neigh *));
-	if (!t->buckets) {
-		free(t);
-		errno = ENOMEM;
-		return NULL;
-	}
-	return t;
-}
-
-static void
-drop_waiting(struct neigh *n, struct env *env, enum drop_reason why)
-{
-	struct pkt *p;
-
-	while ((p = STAILQ_FIRST(&n->waiting))) {
-		STAILQ_REMOVE_HEAD(&n->waiting, queue);
-		pkt_drop(env, &n->table->live->drops, p, why);
-	}
-	n->queued = 0;
-}
-
-static void
-set_state(struct neigh *n, struct env *env, enum neigh_state state)
+void
+neigh_set_state(struct neigh *n, struct env *env, enum neigh_state state)
 {
 	if (n->state == state)
 		return;
@@ -106,172 +60,12 @@ set_state(struct neigh *n, struct env *env, enum neigh_state state)
 	version_bump(env->epoch, &n->version);
 }
 
-/* Takes an entry out of its bucket `*at` and keeps it for its version. */
-static void
-forget(struct neigh **at, struct env *env, enum drop_reason why)
-{
-	struct neigh *n = *at;
-	struct neigh_table *t = n->table;
-
-	drop_waiting(n, env, why);
-	set_state(n, env, NEIGH_NONE);
-	*at = n->next;
-	n->next = t->free;
-	t->free = n;
-	t->n--;
-}
-
-void
-neigh_flush(struct neigh_table *t, struct env *env)
-{
-	uint32_t i;
-
-	for (i = 0; i <= t->mask; i++)
-		while (t->buckets[i])
-			forget(&t->buckets[i], env, DROP_IFACE_GONE);
-}
-
-void
-neigh_table_free(struct neigh_table *t, struct env *env)
-{
-	struct neigh *n;
-
-	if (!t)
-		return;
-	neigh_flush(t, env);
-	while ((n = t->free)) {
-		t->free = n->next;
-		free(n);
-	}
-	free(t->buckets);
-	free(t);
-}
-
 enum neigh_state
 neigh_state_now(const struct neigh *n, const struct tunables *t, uint64_t now)
 {
 	if (n->state == NEIGH_REACHABLE && now > n->confirmed + tune_ns(t, TUNE_ARP_REACHABLE_TIME))
 		return NEIGH_STALE;
 	return n->state;
-}
-
-struct neigh *
-neigh_find(const struct neigh_table *t, const struct ip_addr *addr)
-{
-	struct neigh *n = t->buckets[bucket_of(t, addr)];
-
-	while (n && !ip_equal(&n->addr, addr))
-		n = n->next;
-	return n;
-}
-
-static bool
-is_resolving(const struct neigh *n)
-{
-	return n->state == NEIGH_INCOMPLETE || n->state == NEIGH_DELAY || n->state == NEIGH_PROBE ||
-			n->state == NEIGH_PERMANENT;
-}
-
-/* Forgets what was not used since `before`. When nothing was that old, the longest unused. */
-static void
-collect(struct neigh_table *t, struct env *env, uint64_t before)
-{
-	struct neigh **at, **oldest = NULL;
-	size_t had = t->n;
-	uint32_t i;
-
-	for (i = 0; i <= t->mask; i++) {
-		for (at = &t->buckets[i]; *at;) {
-			if (!is_resolving(*at) && (*at)->used < before) {
-				forget(at, env, DROP_IFACE_GONE);
-				continue;
-			}
-			at = &(*at)->next;
-		}
-	}
-	if (t->n < had)
-		return;
-	for (i = 0; i <= t->mask; i++)
-		for (at = &t->buckets[i]; *at; at = &(*at)->next)
-			if (!is_resolving(*at) && (!oldest || (*at)->used < (*oldest)->used))
-				oldest = at;
-	if (oldest)
-		forget(oldest, env, DROP_IFACE_GONE);
-}
-
-/* Doubles the buckets; that there is no memory for it only makes it slower. */
-static void
-grow(struct neigh_table *t)
-{
-	uint32_t i, had = t->mask + 1;
-	struct neigh **old = t->buckets, **more = calloc((size_t)had * 2, sizeof(*more));
-	struct neigh *n;
-
-	if (!more)
-		return;
-	t->buckets = more;
-	t->mask = had * 2 - 1;
-	for (i = 0; i < had; i++) {
-		while ((n = old[i])) {
-			struct neigh **at = &more[bucket_of(t, &n->addr)];
-
-			old[i] = n->next;
-			n->next = *at;
-			*at = n;
-		}
-	}
-	free(old);
-}
-
-static void on_timer(struct timer *timer, struct env *env);
-
-static struct neigh *
-take_free(struct neigh_table *t)
-{
-	struct neigh *n = t->free;
-
-	if (n)
-		t->free = n->next;
-	else
-		n = calloc(1, sizeof(*n));
-	return n;
-}
-
-static struct neigh *
-add(struct neigh_table *t, struct env *env, const struct ip_addr *addr)
-{
-	struct neigh *n = take_free(t), **at;
-
-	if (!n)
-		return NULL;
-	if (t->n > t->mask)
-		grow(t);
-	n->table = t;
-	n->addr = *addr;
-	n->timer.fire = on_timer;
-	n->confirmed = n->probes = n->queued = 0;
-	n->updated = n->used = env->now;
-	STAILQ_INIT(&n->waiting);
-	at = &t->buckets[bucket_of(t, addr)];
-	n->next = *at;
-	*at = n;
-	t->n++;
-	return n;
-}
-
-struct neigh *
-neigh_get(struct neigh_table *t, struct env *env, const struct tunables *tunables, const struct ip_addr *addr)
-{
-	struct neigh *n = neigh_find(t, addr);
-	uint64_t stale = tune_ns(tunables, TUNE_ARP_GC_STALE_TIME);
-
-	if (n)
-		return n;
-	if (t->n >= (size_t)tune(tunables, TUNE_ARP_TABLE))
-		collect(t, env, env->now > stale ? env->now - stale : 0);
-	if (t->n >= (size_t)tune(tunables, TUNE_ARP_TABLE))
-		return NULL;
-	return add(t, env, addr);
 }
 
 /* Router and interfaces as they are now. => false: some of it is gone. */
@@ -313,7 +107,7 @@ fail(struct neigh *n, struct env *env)
 	struct pkt_queue lost = STAILQ_HEAD_INITIALIZER(lost);
 	struct pkt *p;
 
-	set_state(n, env, NEIGH_FAILED);
+	neigh_set_state(n, env, NEIGH_FAILED);
 	STAILQ_CONCAT(&lost, &n->waiting);
 	n->queued = 0;
 	while ((p = STAILQ_FIRST(&lost))) {
@@ -322,7 +116,8 @@ fail(struct neigh *n, struct env *env)
 		STAILQ_REMOVE_HEAD(&lost, queue);
 		if (there)
 			icmp_error(env, p->router, p, ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, 0);
-		pkt_drop(env, &n->table->live->drops, p, there ? DROP_NEIGH_FAILED : DROP_IFACE_GONE);
+		pkt_drop(env, &n->table->live->drops, p,
+			there ? DROP_NEIGH_FAILED : DROP_IFACE_GONE);
 	}
 }
 
@@ -347,9 +142,11 @@ park(struct neigh *n, struct env *env, const struct tunables *t, struct pkt *p)
 
 /* Asks, and comes back in arp_retrans_time. Without a timer nothing would end the wait. */
 static void
-probe(struct neigh *n, struct env *env, const struct router *r, const struct iface *out, const struct pkt *about)
+probe(struct neigh *n, struct env *env, const struct router *r, const struct iface *out,
+	const struct pkt *about)
 {
-	if (timer_arm(env->timers, &n->timer, env->now + tune_ns(&r->tunables, TUNE_ARP_RETRANS_TIME)) < 0) {
+	if (timer_arm(env->timers, &n->timer,
+		    env->now + tune_ns(&r->tunables, TUNE_ARP_RETRANS_TIME)) < 0) {
 		fail(n, env);
 		return;
 	}
@@ -357,7 +154,10 @@ probe(struct neigh *n, struct env *env, const struct router *r, const struct ifa
 	n->probes++;
 }
 
-/* Has a REACHABLE entry looked at when its confirmation ends. Without memory for a timer it is not to be recorded. */
+/*
+ * Has a REACHABLE entry looked at when its confirmation ends. Without memory for a timer it is
+ * not to be recorded.
+ */
 static void
 watch(struct neigh *n, struct env *env, const struct tunables *t, struct recorder *recorder)
 {
@@ -371,7 +171,7 @@ static void
 end_reachable(struct neigh *n, struct env *env, const struct tunables *t)
 {
 	if (neigh_state_now(n, t, env->now + 1) == NEIGH_STALE)
-		set_state(n, env, NEIGH_STALE);
+		neigh_set_state(n, env, NEIGH_STALE);
 	else
 		watch(n, env, t, NULL);
 }
@@ -382,16 +182,17 @@ ask_again(struct neigh *n, struct env *env, const struct router *r, const struct
 	int64_t limit;
 
 	if (n->state == NEIGH_DELAY)
-		set_state(n, env, NEIGH_PROBE);
-	limit = tune(&r->tunables, n->state == NEIGH_PROBE ? TUNE_ARP_UCAST_SOLICIT : TUNE_ARP_MCAST_SOLICIT);
+		neigh_set_state(n, env, NEIGH_PROBE);
+	limit = tune(&r->tunables,
+		n->state == NEIGH_PROBE ? TUNE_ARP_UCAST_SOLICIT : TUNE_ARP_MCAST_SOLICIT);
 	if (n->probes >= limit)
 		fail(n, env);
 	else
 		probe(n, env, r, out, STAILQ_FIRST(&n->waiting));
 }
 
-static void
-on_timer(struct timer *timer, struct env *env)
+void
+neigh_on_timer(struct timer *timer, struct env *env)
 {
 	struct neigh *n = (struct neigh *)((char *)timer - offsetof(struct neigh, timer));
 	const struct router *r = n->table->live->now;
@@ -409,12 +210,14 @@ on_timer(struct timer *timer, struct env *env)
 static void
 delay(struct neigh *n, struct env *env, const struct tunables *t)
 {
-	if (timer_arm(env->timers, &n->timer, env->now + tune_ns(t, TUNE_ARP_DELAY_PROBE_TIME)) == 0)
-		set_state(n, env, NEIGH_DELAY);
+	if (timer_arm(env->timers, &n->timer, env->now + tune_ns(t, TUNE_ARP_DELAY_PROBE_TIME)) ==
+		0)
+		neigh_set_state(n, env, NEIGH_DELAY);
 }
 
 enum neigh_answer
-neigh_resolve(struct neigh_table *t, struct env *env, const struct iface *out, struct pkt *p, struct mac_addr *mac)
+neigh_resolve(struct neigh_table *t, struct env *env, const struct iface *out, struct pkt *p,
+	struct mac_addr *mac)
 {
 	const struct router *r = p->router;
 	struct neigh *n = neigh_get(t, env, &r->tunables, &p->nexthop);
@@ -436,7 +239,7 @@ neigh_resolve(struct neigh_table *t, struct env *env, const struct iface *out, s
 	p->out = out;
 	park(n, env, &r->tunables, p);
 	if (n->state != NEIGH_INCOMPLETE) {
-		set_state(n, env, NEIGH_INCOMPLETE);
+		neigh_set_state(n, env, NEIGH_INCOMPLETE);
 		probe(n, env, r, out, p);
 	}
 	return NEIGH_PARKED;
@@ -452,7 +255,8 @@ state_after(const struct neigh *n, bool same, bool confirmed)
 }
 
 void
-neigh_learn(struct neigh *n, struct env *env, const struct mac_addr *mac, bool confirmed, bool replace)
+neigh_learn(
+	struct neigh *n, struct env *env, const struct mac_addr *mac, bool confirmed, bool replace)
 {
 	bool same = mac_equal(&n->mac, mac), known = has_mac(n->state);
 
@@ -460,42 +264,11 @@ neigh_learn(struct neigh *n, struct env *env, const struct mac_addr *mac, bool c
 		return;
 	if (confirmed)
 		n->confirmed = env->now;
-	set_state(n, env, state_after(n, same, confirmed));
+	neigh_set_state(n, env, state_after(n, same, confirmed));
 	if (!known || !same) {
 		n->mac = *mac;
 		n->updated = env->now;
 		version_bump(env->epoch, &n->version);
 	}
 	send_waiting(n, env);
-}
-
-size_t
-neigh_list(const struct neigh_table *t, struct neigh_info *out, size_t max)
-{
-	const struct neigh *n;
-	size_t i = 0;
-	uint32_t b;
-
-	for (b = 0; b <= t->mask; b++) {
-		for (n = t->buckets[b]; n; n = n->next) {
-			if (i++ >= max)
-				continue;
-			out[i - 1] = (struct neigh_info){
-					.addr = n->addr,
-					.mac = n->mac,
-					.state = n->state,
-					.queued = n->queued,
-					.updated = n->state == NEIGH_REACHABLE ? n->confirmed : n->updated,
-			};
-		}
-	}
-	return i;
-}
-
-struct version *
-neigh_version(struct neigh_table *t, const struct ip_addr *addr)
-{
-	struct neigh *n = neigh_find(t, addr);
-
-	return n ? &n->version : NULL;
 }

@@ -2,135 +2,36 @@
 /*
  * Reassembly.
  *
- * A datagram is what is known of the fragments with one (source, destination, id, protocol, user). It lives from its first fragment
- * until it is whole, contradicts itself, waits for longer than ipfrag_time, or is pushed out: the memory that all datagrams of a router
- * hold stays below ipfrag_high_thresh, and the oldest goes first. Memory is what the buffers take, not what their fragments say.
+ * A datagram is what is known of the fragments with one (source, destination, id, protocol,
+ * user). It lives from its first fragment until it is whole, contradicts itself, waits for longer
+ * than ipfrag_time, or is pushed out: the memory that all datagrams of a router hold stays below
+ * ipfrag_high_thresh, and the oldest goes first. Memory is what the buffers take, not what their
+ * fragments say.
  *
- * Fragments lie in a list sorted by offset and never overlap; offset and length are read from their headers, which stay until the end. An
- * overlap kills the datagram. It then stays as a tombstone, without fragments, until its time is over, so that what comes of it later does
- * not start it anew (RFC 5722). A fragment within what is already there in one piece is a duplicate: it goes, the rest stays.
+ * Fragments lie in a list sorted by offset and never overlap; offset and length are read from
+ * their headers, which stay until the end. An overlap kills the datagram. It then stays as a
+ * tombstone, without fragments, until its time is over, so that what comes of it later does not
+ * start it anew (RFC 5722). A fragment within what is already there in one piece is a duplicate:
+ * it goes, the rest stays.
  *
- * While a source has incomplete datagrams it has a record that counts its fragments. A datagram whose last fragment lies more than
- * ipfrag_max_dist of them back starts again: its id has probably come round.
+ * While a source has incomplete datagrams it has a record that counts its fragments. A datagram
+ * whose last fragment lies more than ipfrag_max_dist of them back starts again: its id has
+ * probably come round.
  *
- * The whole datagram is a chain of the buffers of the fragments; nothing is copied, unless the first fragment is so short that the layer 4
- * header would be scattered.
+ * The whole datagram is a chain of the buffers of the fragments; nothing is copied, unless the
+ * first fragment is so short that the layer 4 header would be scattered.
  */
-#include "routing/reasm.h"
+#include "routing/reasm_store.h"
 
 #include "fabric/base/csum.h"
 #include "fabric/base/pkt_chain.h"
 #include "routing/icmp.h"
 
-#include <errno.h>
 #include <netinet/ip_icmp.h>
-#include <stdlib.h>
 
-enum { BUCKETS = 256, L4_HEADER_MAX = 60 };
+enum { L4_HEADER_MAX = 60 };
 
 enum { ECN_CE = 3, SAW_NOT_ECT = 1 << 0, SAW_CE = 1 << ECN_CE };
-
-struct reasm_key {
-	uint32_t src, dst; /* network byte order */
-	uint16_t id;
-	uint8_t proto, user;
-};
-
-struct source {
-	struct source *next;
-	uint32_t src;
-	uint32_t counter; /* of its fragments */
-	uint32_t users;   /* datagrams */
-};
-
-struct datagram {
-	struct datagram *next; /* in its bucket */
-	TAILQ_ENTRY(datagram) age;
-	struct reasm *reasm;
-	struct reasm_key key;
-	struct timer timer;
-	struct pkt_queue fragments;
-	struct pkt *last;        /* of them, NULL: none */
-	struct source *source;
-	uint32_t counter;        /* of the source, at the last fragment */
-	uint32_t len, have;      /* payload: the end as far as known, what is there */
-	uint32_t memory;
-	uint16_t largest, largest_df; /* fragments, with their headers */
-	uint8_t ecn;             /* bit n: a fragment had ECN field n */
-	bool end_known, dead;
-};
-
-struct reasm {
-	struct router_live *live;
-	uint32_t seed;
-	size_t n, memory;
-	TAILQ_HEAD(, datagram) ages; /* the oldest first */
-	struct datagram *buckets[BUCKETS];
-	struct source *sources[BUCKETS];
-};
-
-struct reasm *
-reasm_new(struct router_live *live)
-{
-	struct reasm *r = calloc(1, sizeof(*r));
-
-	if (!r)
-		return NULL;
-	r->live = live;
-	TAILQ_INIT(&r->ages);
-	return r;
-}
-
-static uint32_t
-mix(uint32_t h, uint32_t v)
-{
-	h = (h ^ v) * 0x9e3779b1u;
-	return h ^ h >> 15;
-}
-
-static struct datagram **
-bucket_of(struct reasm *r, const struct reasm_key *k)
-{
-	uint32_t h = mix(mix(mix(r->seed, k->src), k->dst), (uint32_t)k->id << 16 | (uint32_t)k->proto << 8 | k->user);
-
-	return &r->buckets[h % BUCKETS];
-}
-
-static struct source **
-find_source(struct reasm *r, uint32_t src)
-{
-	struct source **at = &r->sources[mix(r->seed, src) % BUCKETS];
-
-	while (*at && (*at)->src != src)
-		at = &(*at)->next;
-	return at;
-}
-
-static struct source *
-source_get(struct reasm *r, uint32_t src)
-{
-	struct source **at = find_source(r, src);
-
-	if (!*at) {
-		*at = calloc(1, sizeof(**at));
-		if (!*at)
-			return NULL;
-		(*at)->src = src;
-	}
-	(*at)->users++;
-	return *at;
-}
-
-static void
-source_put(struct reasm *r, struct source *s)
-{
-	struct source **at = find_source(r, s->src);
-
-	if (--s->users > 0)
-		return;
-	*at = s->next;
-	free(s);
-}
 
 static uint32_t
 offset_of(const struct pkt *p)
@@ -144,89 +45,10 @@ end_of(const struct pkt *p)
 	return offset_of(p) + pkt_len(p) - p->l3_len;
 }
 
-static uint32_t
-memory_of(const struct pkt *p)
-{
-	const struct rte_mbuf *m;
-	uint32_t sum = 0;
-
-	for (m = pkt_mbuf(p); m; m = m->next)
-		sum += (uint32_t)(sizeof(*m) + sizeof(*p)) + m->buf_len;
-	return sum;
-}
-
-static void
-charge(struct datagram *d, uint32_t memory)
-{
-	d->memory += memory;
-	d->reasm->memory += memory;
-}
-
-static void
-release(struct datagram *d, uint32_t memory)
-{
-	d->memory -= memory;
-	d->reasm->memory -= memory;
-}
-
-static struct pkt *
-pop(struct datagram *d)
-{
-	struct pkt *p = STAILQ_FIRST(&d->fragments);
-
-	if (!p)
-		return NULL;
-	STAILQ_REMOVE_HEAD(&d->fragments, queue);
-	if (p == d->last)
-		d->last = NULL;
-	release(d, memory_of(p));
-	return p;
-}
-
-static void
-drop_fragments(struct datagram *d, struct env *env, enum drop_reason why)
-{
-	struct pkt *p;
-
-	while ((p = pop(d)))
-		pkt_drop(env, &d->reasm->live->drops, p, why);
-	d->len = d->have = 0;
-	d->largest = d->largest_df = 0;
-	d->ecn = 0;
-	d->end_known = false;
-}
-
-static void
-end_datagram(struct datagram *d, struct env *env, enum drop_reason why)
-{
-	struct reasm *r = d->reasm;
-	struct datagram **at = bucket_of(r, &d->key);
-
-	drop_fragments(d, env, why);
-	while (*at != d)
-		at = &(*at)->next;
-	*at = d->next;
-	TAILQ_REMOVE(&r->ages, d, age);
-	timer_cancel(env->timers, &d->timer);
-	release(d, sizeof(*d));
-	r->n--;
-	source_put(r, d->source);
-	free(d);
-}
-
-void
-reasm_free(struct reasm *r, struct env *env)
-{
-	struct datagram *d;
-
-	if (!r)
-		return;
-	while ((d = TAILQ_FIRST(&r->ages)))
-		end_datagram(d, env, DROP_IFACE_GONE);
-	free(r);
-}
-
-/* RFC 792: the one the datagram is for tells its sender, and only if it has the first fragment to quote. */
+/*
+ * RFC 792: the one the datagram is for tells its sender, and only if it has the first fragment to
+ * quote.
+ */
 static void
 report_timeout(struct datagram *d, struct env *env)
 {
@@ -241,61 +63,13 @@ report_timeout(struct datagram *d, struct env *env)
 	icmp_error(env, r, first, ICMP_TIME_EXCEEDED, ICMP_EXC_FRAGTIME, 0);
 }
 
-static void
-on_timeout(struct timer *timer, struct env *env)
+void
+datagram_on_timeout(struct timer *timer, struct env *env)
 {
 	struct datagram *d = (struct datagram *)((char *)timer - offsetof(struct datagram, timer));
 
 	report_timeout(d, env);
-	end_datagram(d, env, DROP_REASM_TIMEOUT);
-}
-
-static struct datagram *
-find_datagram(struct reasm *r, const struct reasm_key *k)
-{
-	struct datagram *d = *bucket_of(r, k);
-
-	while (d && memcmp(&d->key, k, sizeof(*k)) != 0)
-		d = d->next;
-	return d;
-}
-
-static struct datagram *
-new_datagram(struct reasm *r, struct env *env, const struct tunables *t, const struct reasm_key *k)
-{
-	struct datagram *d = calloc(1, sizeof(*d)), **at;
-
-	if (!d)
-		return NULL;
-	d->source = source_get(r, k->src);
-	d->timer.fire = on_timeout;
-	if (!d->source || timer_arm(env->timers, &d->timer, env->now + tune_ns(t, TUNE_IPFRAG_TIME)) < 0) {
-		if (d->source)
-			source_put(r, d->source);
-		free(d);
-		return NULL;
-	}
-	d->reasm = r;
-	d->key = *k;
-	STAILQ_INIT(&d->fragments);
-	at = bucket_of(r, k);
-	d->next = *at;
-	*at = d;
-	TAILQ_INSERT_TAIL(&r->ages, d, age);
-	charge(d, sizeof(*d));
-	r->n++;
-	return d;
-}
-
-/* => false: there is no room for `more` bytes, even alone. */
-static bool
-make_room(struct reasm *r, struct env *env, const struct tunables *t, size_t more)
-{
-	size_t limit = (size_t)tune(t, TUNE_IPFRAG_HIGH_THRESH);
-
-	while (r->memory + more > limit && !TAILQ_EMPTY(&r->ages))
-		end_datagram(TAILQ_FIRST(&r->ages), env, DROP_REASM_MEMORY);
-	return r->memory + more <= limit;
+	datagram_end(d, env, DROP_REASM_TIMEOUT);
 }
 
 static void
@@ -306,7 +80,7 @@ restart_if_too_far(struct datagram *d, struct env *env, const struct tunables *t
 	d->counter = ++d->source->counter;
 	if (max == 0 || STAILQ_EMPTY(&d->fragments) || d->counter - last <= max)
 		return;
-	drop_fragments(d, env, DROP_REASM_TIMEOUT);
+	datagram_empty(d, env, DROP_REASM_TIMEOUT);
 	timer_arm(env->timers, &d->timer, env->now + tune_ns(t, TUNE_IPFRAG_TIME));
 }
 
@@ -337,7 +111,10 @@ note_end(struct datagram *d, const struct pkt *p)
 	return true;
 }
 
-/* How `p` meets `at`, the first fragment it overlaps; `start` is where the gapless run that `at` is part of begins. */
+/*
+ * How `p` meets `at`, the first fragment it overlaps; `start` is where the gapless run that `at`
+ * is part of begins.
+ */
 static enum drop_reason
 judge_overlap(const struct pkt *p, const struct pkt *at, uint32_t start)
 {
@@ -346,7 +123,8 @@ judge_overlap(const struct pkt *p, const struct pkt *at, uint32_t start)
 
 	while ((next = STAILQ_NEXT(next, queue)) && offset_of(next) == end)
 		end = end_of(next);
-	return offset_of(p) >= start && end_of(p) <= end ? DROP_REASM_DUPLICATE : DROP_REASM_OVERLAP;
+	return offset_of(p) >= start && end_of(p) <= end ? DROP_REASM_DUPLICATE
+							 : DROP_REASM_OVERLAP;
 }
 
 /* Puts `p` in its place. => DROP_NONE, or why it has none. */
@@ -361,7 +139,7 @@ insert(struct datagram *d, struct pkt *p)
 		d->last = p;
 		return DROP_NONE;
 	}
-	STAILQ_FOREACH(at, &d->fragments, queue) {
+	STAILQ_FOREACH (at, &d->fragments, queue) {
 		if (offset_of(at) >= end_of(p))
 			break;
 		if (offset_of(at) != run_end)
@@ -389,7 +167,7 @@ note_fragment(struct datagram *d, struct pkt *p)
 	d->largest = RTE_MAX(d->largest, size);
 	if (ip->frag_off & htons(IP_DF))
 		d->largest_df = RTE_MAX(d->largest_df, size);
-	charge(d, memory_of(p));
+	datagram_charge(d, p);
 	record_refuse(p->recorder, "it is a fragment");
 	p->recorder = NULL;
 	p->in_slot = p->in ? p->in->slot : 0;
@@ -404,12 +182,12 @@ add_fragment(struct datagram *d, struct env *env, struct pkt *p)
 	if (d->dead)
 		return DROP_REASM_OVERLAP;
 	if (!note_end(d, p)) {
-		end_datagram(d, env, DROP_FRAGMENT);
+		datagram_end(d, env, DROP_FRAGMENT);
 		return DROP_FRAGMENT;
 	}
 	why = insert(d, p);
 	if (why == DROP_REASM_OVERLAP) {
-		drop_fragments(d, env, why);
+		datagram_empty(d, env, why);
 		d->dead = true;
 	}
 	if (!why)
@@ -421,10 +199,10 @@ add_fragment(struct datagram *d, struct env *env, struct pkt *p)
 static struct pkt *
 join(struct datagram *d)
 {
-	struct pkt *head = pop(d), *p;
+	struct pkt *head = datagram_pop(d), *p;
 	struct rte_mbuf *m = pkt_mbuf(head), *last = rte_pktmbuf_lastseg(m);
 
-	while ((p = pop(d))) {
+	while ((p = datagram_pop(d))) {
 		struct rte_mbuf *more = pkt_mbuf(p);
 
 		rte_pktmbuf_adj(more, p->l3_len);
@@ -436,14 +214,20 @@ join(struct datagram *d)
 	return head;
 }
 
-/* RFC 3168 5.3: congestion met by a part was met by the whole; parts that disagree on ECN make no whole. */
+/*
+ * RFC 3168 5.3: congestion met by a part was met by the whole; parts that disagree on ECN make no
+ * whole.
+ */
 static bool
 ecn_agrees(uint8_t saw)
 {
 	return !(saw & SAW_NOT_ECT) || saw == SAW_NOT_ECT;
 }
 
-/* DF only when the largest fragment had it: then the path is known to carry that size (as Linux ip_frag_reasm). */
+/*
+ * DF only when the largest fragment had it: then the path is known to carry that size (as Linux
+ * ip_frag_reasm).
+ */
 static void
 fix_header(struct pkt *p, const struct datagram *d)
 {
@@ -468,7 +252,8 @@ make_whole(struct datagram *d, struct env *env, struct pkt **p)
 	(*p)->flags |= PKT_REASSEMBLED;
 	(*p)->frag_max = d->largest;
 	fix_header(*p, d);
-	up = pkt_chain_pullup(env, *p, RTE_MIN(pkt_len(*p), (*p)->l3_len + (uint32_t)L4_HEADER_MAX));
+	up = pkt_chain_pullup(
+		env, *p, RTE_MIN(pkt_len(*p), (*p)->l3_len + (uint32_t)L4_HEADER_MAX));
 	if (!up)
 		return DROP_NO_BUFFER;
 	*p = up;
@@ -488,33 +273,18 @@ assemble(struct datagram *d, struct env *env, const struct iface *in)
 	else if (first->l3_len + d->len > 65535)
 		why = DROP_REASM_SIZE;
 	if (why) {
-		end_datagram(d, env, why);
+		datagram_end(d, env, why);
 		return NULL;
 	}
 	why = make_whole(d, env, &first);
 	first->router = d->reasm->live->now;
 	first->in = in;
-	end_datagram(d, env, DROP_NONE);
+	datagram_end(d, env, DROP_NONE);
 	if (why) {
 		pkt_drop(env, drops, first, why);
 		return NULL;
 	}
 	return first;
-}
-
-static struct datagram *
-get_datagram(struct reasm *r, struct env *env, const struct tunables *t, enum reasm_user user, const struct pkt *p)
-{
-	const struct iphdr *ip = pkt_ip4(p);
-	struct reasm_key k = {.src = ip->saddr, .dst = ip->daddr, .id = ip->id, .proto = ip->protocol, .user = (uint8_t)user};
-	struct datagram *d;
-
-	if (!r->seed)
-		r->seed = env_random(env) | 1;
-	if (!make_room(r, env, t, sizeof(*d) + memory_of(p)))
-		return NULL;
-	d = find_datagram(r, &k);
-	return d ? d : new_datagram(r, env, t, &k);
 }
 
 struct pkt *
@@ -526,7 +296,7 @@ reasm_input(struct reasm *r, struct env *env, enum reasm_user user, struct pkt *
 	struct datagram *d = NULL;
 
 	if (!why) {
-		d = get_datagram(r, env, &now->tunables, user, p);
+		d = datagram_get(r, env, &now->tunables, user, p);
 		why = d ? DROP_NONE : DROP_REASM_MEMORY;
 	}
 	if (!why) {
@@ -538,11 +308,4 @@ reasm_input(struct reasm *r, struct env *env, enum reasm_user user, struct pkt *
 		return NULL;
 	}
 	return d->end_known && d->have == d->len ? assemble(d, env, in) : NULL;
-}
-
-void
-reasm_usage(const struct reasm *r, size_t *datagrams, size_t *bytes)
-{
-	*datagrams = r->n;
-	*bytes = r->memory;
 }

@@ -24,7 +24,10 @@ reaches(const struct iface_addr *a, const struct ip_addr *nexthop)
 	return prefix_contains(&a->prefix, nexthop);
 }
 
-/* The first address of `family` on `i` that reaches `nexthop`, or, with `nexthop` NULL, simply the first. */
+/*
+ * The first address of `family` on `i` that reaches `nexthop`, or, with `nexthop` NULL, simply
+ * the first.
+ */
 static const struct ip_addr *
 iface_address(const struct iface *i, uint16_t family, const struct ip_addr *nexthop)
 {
@@ -49,7 +52,8 @@ router_address(const struct router *r, uint16_t family, bool dummies)
 	for (i = 0; i < r->n_ifaces; i++) {
 		const struct iface *f = r->ifaces[i];
 
-		if (!f || !f->up || f->kind == IFACE_LOOPBACK || (f->kind == IFACE_DUMMY) != dummies)
+		if (!f || !f->up || f->kind == IFACE_LOOPBACK ||
+			(f->kind == IFACE_DUMMY) != dummies)
 			continue;
 		a = iface_address(f, family, NULL);
 		if (a)
@@ -75,7 +79,7 @@ router_link_source(const struct router *r, const struct iface *out, const struct
 
 struct ip_addr
 router_source(const struct router *r, const struct iface *out, const struct ip_addr *nexthop,
-		const struct ip_addr *preferred)
+	const struct ip_addr *preferred)
 {
 	if (out->sourcevipa.family == nexthop->family)
 		return out->sourcevipa;

@@ -63,8 +63,7 @@
 	X(LAN_NO_MEMBER, "lan-no-member", "nobody else on the LAN") \
 	X(LAN_FILTER, "lan-filter", "frame that a bridge does not pass on") \
 	X(NO_BUFFER, "no-buffer", "out of packet buffers") \
-	X(SLOW_QUEUE, "slow-queue", "too many packets of the engine's own waiting") \
-	X(POLICY, "policy", "dropped by a rule or a chain's policy")
+	X(SLOW_QUEUE, "slow-queue", "too many packets of the engine's own waiting")
 
 #define DROP_ID(id, ...) DROP_##id,
 enum drop_reason { DROPS(DROP_ID) DROP_COUNT };

@@ -16,10 +16,18 @@ enum { EXTENSIONS_MAX = 8 };
 /* What parsing finds, as opposed to what a port or a stage has said. */
 enum { PARSED_FLAGS = PKT_FRAGMENT | PKT_LATER_FRAGMENT | PKT_OPTIONS };
 
-/* Shortest header of the protocols whose header is read at all; each but ICMP starts with its ports. */
+/*
+ * Shortest header of the protocols whose header is read at all; each but ICMP starts with its
+ * ports.
+ */
 static const uint8_t l4_shortest[256] = {
-		[IPPROTO_ICMP] = 8, [IPPROTO_TCP] = 20,   [IPPROTO_UDP] = 8,     [IPPROTO_ICMPV6] = 8,
-		[IPPROTO_SCTP] = 12, [IPPROTO_DCCP] = 12, [IPPROTO_UDPLITE] = 8,
+	[IPPROTO_ICMP] = 8,
+	[IPPROTO_TCP] = 20,
+	[IPPROTO_UDP] = 8,
+	[IPPROTO_ICMPV6] = 8,
+	[IPPROTO_SCTP] = 12,
+	[IPPROTO_DCCP] = 12,
+	[IPPROTO_UDPLITE] = 8,
 };
 
 void
@@ -54,7 +62,8 @@ parse_l4_ports(struct pkt *p, const uint8_t *l4)
 		return;
 	}
 	memcpy(&p->sport, l4, 2);
-	if (p->proto == IPPROTO_ICMP ? icmp_has_id(l4[0]) : l4[0] == ICMP6_ECHO_REQUEST || l4[0] == ICMP6_ECHO_REPLY)
+	if (p->proto == IPPROTO_ICMP ? icmp_has_id(l4[0])
+				     : l4[0] == ICMP6_ECHO_REQUEST || l4[0] == ICMP6_ECHO_REPLY)
 		memcpy(&p->dport, l4 + 4, 2);
 }
 
@@ -82,7 +91,8 @@ parse_l4(struct pkt *p)
 static bool
 gso_possible(const struct pkt *p)
 {
-	if (p->gso_size == 0 || p->l4_len == 0 || p->flags & PKT_FRAGMENT || !(p->flags & PKT_CSUM_PARTIAL))
+	if (p->gso_size == 0 || p->l4_len == 0 || p->flags & PKT_FRAGMENT ||
+		!(p->flags & PKT_CSUM_PARTIAL))
 		return false;
 	switch (p->gso_type) {
 	case PKT_GSO_TCP4:
@@ -99,13 +109,15 @@ static bool
 csum_possible(const struct pkt *p)
 {
 	if (p->flags & PKT_FRAGMENT || p->csum_start < p->l3_len ||
-			(uint32_t)p->csum_start + p->csum_offset + 2 > pkt_head_len(p))
+		(uint32_t)p->csum_start + p->csum_offset + 2 > pkt_head_len(p))
 		return false;
 	switch (p->proto) {
 	case IPPROTO_TCP:
-		return p->l4_len && p->csum_start == p->l3_len && p->csum_offset == offsetof(struct tcphdr, check);
+		return p->l4_len && p->csum_start == p->l3_len &&
+		       p->csum_offset == offsetof(struct tcphdr, check);
 	case IPPROTO_UDP:
-		return p->l4_len && p->csum_start == p->l3_len && p->csum_offset == offsetof(struct udphdr, check);
+		return p->l4_len && p->csum_start == p->l3_len &&
+		       p->csum_offset == offsetof(struct udphdr, check);
 	case IPPROTO_SCTP: /* its checksum is a CRC */
 		return false;
 	}
@@ -183,7 +195,10 @@ parse_ip4(struct pkt *p)
 	return check_offload(p);
 }
 
-/* Length of the extension header at `h`, of which `have` (at least 8) bytes are there; 0: it is none. */
+/*
+ * Length of the extension header at `h`, of which `have` (at least 8) bytes are there; 0: it is
+ * none.
+ */
 static uint32_t
 extension_len(uint8_t type, const uint8_t *h)
 {
@@ -203,8 +218,8 @@ extension_len(uint8_t type, const uint8_t *h)
 static bool
 is_extension(uint8_t type)
 {
-	return type == IPPROTO_HOPOPTS || type == IPPROTO_ROUTING || type == IPPROTO_DSTOPTS || type == IPPROTO_AH ||
-			type == IPPROTO_FRAGMENT;
+	return type == IPPROTO_HOPOPTS || type == IPPROTO_ROUTING || type == IPPROTO_DSTOPTS ||
+	       type == IPPROTO_AH || type == IPPROTO_FRAGMENT;
 }
 
 static void
@@ -300,7 +315,8 @@ pseudo_sum(const struct pkt *p, uint32_t len)
 static bool
 sum_holds(const struct pkt *p, uint32_t len, bool pseudo)
 {
-	return csum_fold(pkt_chain_sum(p, p->l3_len, len, pseudo ? pseudo_sum(p, len) : 0)) == 0xffff;
+	return csum_fold(pkt_chain_sum(p, p->l3_len, len, pseudo ? pseudo_sum(p, len) : 0)) ==
+	       0xffff;
 }
 
 static bool

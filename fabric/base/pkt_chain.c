@@ -9,7 +9,10 @@
 
 enum { SEGMENT_MAX = 1920 }; /* of env_pkt_new() */
 
-/* The next stretch of bytes in one segment: advances *m and *off past it. => its length, 0 at the end. */
+/*
+ * The next stretch of bytes in one segment: advances *m and *off past it. => its length, 0 at the
+ * end.
+ */
 static uint32_t
 next_stretch(struct rte_mbuf **m, uint32_t *off, uint32_t len, uint8_t **at)
 {
@@ -37,7 +40,10 @@ pkt_chain_sum(const struct pkt *p, uint32_t off, uint32_t len, uint64_t sum)
 	while ((n = next_stretch(&m, &off, len - done, &at)) > 0) {
 		uint16_t part = csum_fold(csum_add(0, at, n));
 
-		/* a stretch that starts at an odd place has its bytes in the other halves of the words */
+		/*
+		 * a stretch that starts at an odd place has its bytes in the other halves of the
+		 * words
+		 */
 		sum += done & 1 ? rte_bswap16(part) : part;
 		done += n;
 	}
@@ -86,7 +92,8 @@ pkt_chain_append(struct pkt *p, struct pkt *tail)
 }
 
 int
-pkt_chain_append_copy(struct env *env, struct pkt *p, const struct pkt *from, uint32_t off, uint32_t len)
+pkt_chain_append_copy(
+	struct env *env, struct pkt *p, const struct pkt *from, uint32_t off, uint32_t len)
 {
 	while (len > 0) {
 		uint32_t n = RTE_MIN(len, (uint32_t)SEGMENT_MAX);

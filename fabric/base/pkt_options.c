@@ -6,7 +6,10 @@
 
 enum { OVERFLOW_MAX = 15 << 4, OPTION_CIPSO = 134 };
 
-/* A pointer into a list of slots counts from 1; it may point past the end (full), never half into it. */
+/*
+ * A pointer into a list of slots counts from 1; it may point past the end (full), never half into
+ * it.
+ */
 static bool
 slot_fits(const uint8_t *o, size_t slot)
 {

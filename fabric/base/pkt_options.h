@@ -9,7 +9,10 @@
 
 /* => false: malformed, or a source route, which no router here accepts. */
 bool ip4_options_sane(const uint8_t *options, size_t len);
-/* Makes no-operations of what only the first fragment carries (RFC 791: copied flag; as Linux, which keeps the length). */
+/*
+ * Makes no-operations of what only the first fragment carries (RFC 791: copied flag; as Linux,
+ * which keeps the length).
+ */
 void ip4_options_keep_copied(uint8_t *options, size_t len);
 
 #endif

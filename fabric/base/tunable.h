@@ -37,8 +37,7 @@
 	X(MAC_AGEING_TIME, "mac_ageing_time", "ms", 300000, 1000, 86400000, "a silent MAC address is forgotten after") \
 	X(IDLE_POLL_TIME, "idle_poll_time", "us", 50, 0, 1000000, "how long a worker polls after its last packet") \
 	X(SLOW_QUEUE, "slow_queue", "packets", 4096, 64, 65536, \
-			"packets that a worker itself makes and has not handled yet") \
-	X(IUCV_RETRY_TIME, "iucv_retry_time", "ms", 30000, 100, 600000, "unanswered connect of a link is tried again after")
+			"packets that a worker itself makes and has not handled yet")
 
 #define TUNABLE_ID(id, ...) TUNE_##id,
 enum tunable_id { TUNABLES(TUNABLE_ID) TUNABLE_COUNT };

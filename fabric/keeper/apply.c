@@ -2,13 +2,13 @@
 /*
  * From one configuration to the next, or nowhere.
  *
- *      plan     which guests are new, gone, or made anew; which stay and differ
- *      prepare  start the new guests, make new devices in the others, open adapters' devices, write
- * the hosts file: all that can fail, and nothing of it is used yet engine   offer it what it lacks,
- * have it apply: refused means undo the preparation alter    addresses, routes and settings of the
- * guests that stay, in place: a refusal of the kernel means alter back, have the engine apply the
- * old one, undo the preparation settle   cannot fail: what is gone goes, programs start and end,
- * the new configuration is what runs
+ *    plan     which guests are new, gone, or made anew; which stay and differ
+ *    prepare  start the new guests, make new devices in the others, open adapters' devices,
+ *             write the hosts file: all that can fail, and nothing of it is used yet
+ *    engine   offer it what it lacks, have it apply: refused means undo the preparation
+ *    alter    addresses, routes and settings of the guests that stay, in place: a refusal of
+ *             the kernel means alter back, have the engine apply the old one, undo the rest
+ *    settle   cannot fail: what is gone goes, programs start and end, the new one is what runs
  *
  * The start is the change from nothing. Everything happens in one go while requests wait; only a
  * request to end interrupts it. Which descriptors the engine has is kept with each (`held`): the

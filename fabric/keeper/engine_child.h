@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The engine as a child: found, started, ended. What is said to it is in apply.c. */
+/* The engine as a child: found, started, ended. What is said to it is in offer.c. */
 #ifndef FABRIC_KEEPER_ENGINE_CHILD_H
 #define FABRIC_KEEPER_ENGINE_CHILD_H
 

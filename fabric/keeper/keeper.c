@@ -3,18 +3,19 @@
  * The keeper: the one process with privileges. It makes what the engine and the guests stand on,
  * holds the descriptors, and clears up.
  *
- *      start    configuration, run directory, sockets, sweeper; adapters' devices; namespaces of
- * the lab; engine; the change from nothing to the configuration (apply.c); ready loop     requests
- * (request.c), deaths, changes in guests (nsguest.c), one event at a time end      however it
- * comes: guests are killed all at once and reaped, the engine ends, the sweeper removes the run
- * directory
+ *    start    run directory, sockets, sweeper, namespaces of the lab, engine, and the change from
+ *             nothing to the configuration (start.c, apply.c); then it is ready
+ *    loop     requests (request.c), deaths, changes in guests (nsguest_change.c), one at a time
+ *    end      however it comes: guests are killed all at once and reaped, the engine ends, the
+ *             sweeper removes the run directory
  *
- * What ends: SIGINT, SIGTERM, a request, an engine that cannot be kept alive. If the keeper itself
- * is killed, the kernel kills its children (parent death signal) and the sweeper does the rest.
+ * What ends it: SIGINT, SIGTERM, SIGHUP, a request, an engine that cannot be kept alive. If the
+ * keeper itself is killed, the kernel kills its children (parent death signal) and the sweeper does
+ * the rest.
  *
  * Standard error is the log file from the moment the run directory is there; until the start is
  * over, what the user has to know goes to the old standard error as well (keeper_say()), and why a
- * start failed goes to --ready-fd.
+ * start failed goes to --ready-fd too.
  *
  * One thread; nothing here is called from another, nor from a signal handler: signals are
  * descriptors.

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A guest in namespaces of its own, or the control namespace of a router, as the keeper sees it:
- * its init (nsinit.h), its ports, its programs.
+ * A guest in namespaces of its own, or the control namespace of a router, as the keeper sees it: its
+ * init (nsinit.h), its ports, its programs.
  *
- *      start ──> STARTING ──collect──> ALIVE ──init died──> DEAD
- *                    └──────── end ──────┴──────── end ───────┘──> freed
+ *    start -> STARTING -- collect --> ALIVE -- its init died --> DEAD
+ *                 |                     |                          |
+ *                 +--------------- kill and free ------------------+
  *
  * A dead one stays in the list so that its user sees it; the next change makes it anew.
  */

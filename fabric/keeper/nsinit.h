@@ -4,10 +4,11 @@
  * nsinit.c.
  *
  * Between it and the keeper (wire.h; no answers, each side only tells):
- *   init:   {"op":"ports","ports":[[NAME,IFINDEX,OFFERED]...],"more":bool}  a descriptor a port;
- * before those of the first message the netlink socket that reports changes in the namespace
- *           {"op":"failed","error":TEXT}                 instead, when it could not be made
- *           {"op":"started","id":N,"pid":PID}            PID as seen in the guest
+ *   init:   {"op":"ports","ports":[[NAME,IFINDEX,OFFERED]...],"more":bool}
+ *             with a descriptor a port; before those of the first message the netlink socket
+ *             that reports changes in the namespace
+ *           {"op":"failed","error":TEXT}         instead, when it could not be made
+ *           {"op":"started","id":N,"pid":PID}    PID as seen in the guest
  *           {"op":"ended","id":N,"exit":CODE} or {"op":"ended","id":N,"signal":NUMBER}
  *   keeper: {"op":"run","id":N,"command":TEXT}, {"op":"terminate","id":N}
  */

@@ -132,8 +132,8 @@ offer_restore(struct keeper *k, struct fault *why)
 	for (size_t i = 0; i < k->n_guests; i++) {
 		const struct cfg_node *node = config_node(k->config, k->guests[i]->name);
 
-		if (k->guests[i]->state == NSGUEST_ALIVE)
-			offer_guest(&o, k->guests[i], node);
+		/* A dead one's too: its namespace lives as long as they are open. */
+		offer_guest(&o, k->guests[i], node);
 	}
 	offer_osadevs(&o, k->osadevs, k->n_osadevs);
 	rc = offer_finish(&o, why);

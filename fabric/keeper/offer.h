@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the keeper says to the engine: descriptors it lacks, then a configuration to apply
- * (fabric/control/proto.h).
- *
- *      offer_start ──> offer_guest, offer_osadevs ... ──> offer_finish ──> engine_apply ──>
- * mark_guest_held ...
+ * (fabric/control/proto.h). In order: offer_start(), any number of offer_guest() and
+ * offer_osadevs(), offer_finish(), engine_apply(), and offer_mark_guest() when that went well.
  */
 #ifndef FABRIC_KEEPER_OFFER_H
 #define FABRIC_KEEPER_OFFER_H

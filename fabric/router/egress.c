@@ -6,10 +6,12 @@
 #include "fabric/base/segment.h"
 #include "fabric/lan/lan.h"
 #include "fabric/router/stages.h"
+#include "routing/icmp.h"
 #include "routing/neigh.h"
 #include "routing/reasm.h"
 
 #include <net/ethernet.h>
+#include <netinet/ip_icmp.h>
 
 enum { HOPS_MAX = 255 };
 
@@ -20,6 +22,23 @@ count_tx(const struct pkt *p)
 
 	c->tx_packets += pkt_segments(p);
 	c->tx_bytes += pkt_len(p);
+}
+
+/* Takes a frame to what the interface, which can be used, is attached to. */
+static void
+send_frame(struct walker *w, struct pkt *p)
+{
+	const struct iface *out = p->out;
+
+	p->l2_len = sizeof(struct ether_header);
+	if (out->live->captures && w->capture)
+		w->capture(w, out->live->captures, p, true, true);
+	if (out->attach.kind == ATTACH_LAN)
+		lan_input(w, w->fabric->lans[out->attach.a], out->attach.b, p);
+	else if (out->attach.kind == ATTACH_PORT)
+		w->send(w, out->attach.a, p);
+	else
+		router_drop(w, p, DROP_LINK_DOWN);
 }
 
 static enum verdict
@@ -34,30 +53,29 @@ leave_frame(struct walker *w, struct pkt *p)
 	memcpy(eth->ether_dhost, &p->dst_mac, ETH_ALEN);
 	memcpy(eth->ether_shost, &p->out->mac, ETH_ALEN);
 	eth->ether_type = htons(ETHERTYPE_IP);
-	p->l2_len = sizeof(*eth);
 	p->flags &= (uint16_t)~PKT_HAS_L2;
-	egress_frame(w, p);
+	send_frame(w, p);
 	return VERDICT_STOLEN;
+}
+
+/* => false: it cannot leave by p->out, and is gone. */
+static bool
+may_leave(struct walker *w, struct pkt *p)
+{
+	if (p->out && iface_usable(p->out))
+		return true;
+	router_drop(w, p, !p->out ? DROP_IFACE_GONE : p->out->up ? DROP_LINK_DOWN : DROP_IFACE_DOWN);
+	return false;
 }
 
 void
 egress_frame(struct walker *w, struct pkt *p)
 {
-	const struct iface *out = p->out;
-
-	if (!out || !iface_usable(out)) {
-		router_drop(w, p, out ? DROP_LINK_DOWN : DROP_IFACE_GONE);
+	if (!may_leave(w, p))
 		return;
-	}
-	p->l2_len = sizeof(struct ether_header);
-	if (out->live->captures && w->capture)
-		w->capture(w, out->live->captures, p, true, true);
-	if (out->attach.kind == ATTACH_LAN)
-		lan_input(w, w->fabric->lans[out->attach.a], out->attach.b, p);
-	else if (out->attach.kind == ATTACH_PORT)
-		w->send(w, out->attach.a, p);
-	else
-		router_drop(w, p, DROP_LINK_DOWN);
+	p->out->live->count.tx_packets++;
+	p->out->live->count.tx_bytes += pkt_len(p) - sizeof(struct ether_header);
+	send_frame(w, p);
 }
 
 /* ff:.. for broadcasts, 01:00:5e:.. for multicasts (RFC 1112 6.4), else of the neighbour. */
@@ -82,6 +100,8 @@ leave_by_lan(struct walker *w, struct pkt *p)
 void
 egress_resolved(struct walker *w, struct pkt *p)
 {
+	if (!may_leave(w, p))
+		return;
 	count_tx(p);
 	leave_frame(w, p);
 }
@@ -96,7 +116,8 @@ enter(struct walker *w, struct pkt *p, const struct router *r, const struct ifac
 	p->router = r;
 	p->in = in;
 	p->out = NULL;
-	p->flags &= (uint16_t) ~(PKT_HAS_L2 | PKT_LOCAL | PKT_BROADCAST | PKT_MULTICAST);
+	p->flags &= (uint16_t) ~(PKT_HAS_L2 | PKT_LOCAL | PKT_BROADCAST | PKT_MULTICAST | PKT_REASSEMBLED);
+	p->frag_max = 0;
 	p->l2_len = 0;
 	p->mark = 0;
 	if (in->live->captures && w->capture)
@@ -198,12 +219,28 @@ cut_super_packet(struct walker *w, struct pkt *p)
 {
 	struct pkt_queue pieces = STAILQ_HEAD_INITIALIZER(pieces);
 	struct pkt whole = *p;
-	enum drop_reason why = pkt_segment(&w->env, p, 0, true, &pieces);
 
-	if (why != DROP_NONE)
-		whole.router->live->drops.n[why]++;
+	pkt_segment(&w->env, p, 0, true, &pieces);
 	leave_later(w, &pieces, &whole);
 	return VERDICT_STOLEN;
+}
+
+/* ip_fragment(): what was reassembled from fragments that fit may be cut again, whatever its DF says. */
+static bool
+may_fragment(const struct pkt *p)
+{
+	return !(pkt_ip4(p)->frag_off & htons(IP_DF)) || (p->flags & PKT_REASSEMBLED && p->frag_max <= p->mtu);
+}
+
+/* A packet of this router's own needs no ICMP: the drop tells whoever sent it. */
+static enum verdict
+refuse_to_fragment(struct walker *w, struct step *s)
+{
+	const struct pkt *p = s->p;
+
+	if (!(p->flags & PKT_LOCAL))
+		icmp_error(&w->env, p->router, p, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, p->mtu);
+	return drop(s, DROP_MTU);
 }
 
 static enum verdict
@@ -234,6 +271,6 @@ egress(struct walker *w, struct step *s)
 	if (pkt_is_gso(p))
 		return pkt_segment_len(p) > p->mtu ? cut_super_packet(w, p) : leave(w, s);
 	if (must_fragment(p) && p->out->kind > IFACE_DUMMY)
-		return fragment(w, p);
+		return may_fragment(p) ? fragment(w, p) : refuse_to_fragment(w, s);
 	return leave(w, s);
 }

@@ -36,6 +36,8 @@ struct walker {
 	void (*capture)(struct walker *w, struct capture *first, const struct pkt *p, bool frame, bool out);
 	/* Tells a probe of ours that its packet `p` ends here. NULL: nobody probes. */
 	void (*lost)(struct walker *w, const struct pkt *p, enum drop_reason why);
+	uint64_t log_since; /* ns: log lines about packets are counted from here on */
+	unsigned log_lines;
 };
 
 static inline struct walker *

@@ -21,8 +21,8 @@ exceeds(const struct pkt *p)
 {
 	if (!(pkt_ip4(p)->frag_off & htons(IP_DF)))
 		return false;
-	if (p->flags & PKT_REASSEMBLED && p->frag_max > p->mtu)
-		return true;
+	if (p->flags & PKT_REASSEMBLED)
+		return p->frag_max > p->mtu;
 	return pkt_segment_len(p) > p->mtu;
 }
 

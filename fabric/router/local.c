@@ -46,13 +46,13 @@ refuse(struct walker *w, struct step *s)
 	const struct iphdr *ip = pkt_ip4(p);
 	struct ip_addr dst = ip4(ip->daddr);
 
-	if (fib_addr_type(p->router->fib, &dst) != ROUTE_LOCAL)
+	if (p->flags & (PKT_BROADCAST | PKT_MULTICAST) || fib_addr_type(p->router->fib, &dst) != ROUTE_LOCAL)
 		return drop(s, DROP_BROADCAST);
 	if (p->proto == IPPROTO_TCP)
 		tcp_reset(&w->env, p->router, p);
-	else if (p->proto == IPPROTO_UDP)
+	else if (p->proto == IPPROTO_UDP && pkt_l4_checksum_ok(p))
 		icmp_error(&w->env, p->router, p, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, 0);
-	else if (p->proto != IPPROTO_ICMP)
+	else if (p->proto != IPPROTO_ICMP && p->proto != IPPROTO_UDP)
 		icmp_error(&w->env, p->router, p, ICMP_DEST_UNREACH, ICMP_PROT_UNREACH, 0);
 	return drop(s, DROP_NO_LISTENER);
 }

@@ -87,8 +87,12 @@ receive_frame(struct walker *w, struct pkt *p)
 void
 router_receive(struct walker *w, struct pkt *p)
 {
-	p->flags &= PKT_CSUM_PARTIAL | PKT_CSUM_VALID | PKT_REASSEMBLED;
-	p->hops = 0;
+	/* it may have been through another router: nothing of that holds here */
+	p->flags &= PKT_CSUM_PARTIAL | PKT_CSUM_VALID;
+	p->family = 0;
+	p->out = NULL;
+	p->hops = p->frag_max = 0;
+	p->mark = 0;
 	if (!p->in->up) {
 		router_drop(w, p, DROP_IFACE_DOWN);
 		return;

@@ -7,13 +7,18 @@
 #include <errno.h>
 #include <netinet/ip_icmp.h>
 
+/* Lines about martians: at most ten in five seconds, as Linux' net_ratelimit(). */
+static const uint64_t LOG_WINDOW_NS = 5000000000;
+enum { LOG_LINES = 10 };
+
 static uint32_t
 flow_hash(const struct pkt *p)
 {
 	const struct iphdr *ip = pkt_ip4(p);
 	uint32_t h = ip->saddr * 0x9e3779b1u ^ ip->daddr * 0x85ebca77u ^ p->proto;
 
-	if (p->proto != IPPROTO_ICMP && p->l4_len)
+	/* fragments of one datagram stay together: only the first has ports */
+	if (p->proto != IPPROTO_ICMP && p->l4_len && !(p->flags & PKT_FRAGMENT))
 		h ^= ((uint32_t)p->sport << 16 | p->dport) * 0xc2b2ae3du;
 	h ^= h >> 15;
 	h *= 0x2c1b3c6du;
@@ -35,6 +40,17 @@ key_of(const struct pkt *p)
 	};
 }
 
+/* Guests must not be able to fill the log. */
+static bool
+may_log(struct walker *w)
+{
+	if (w->env.now - w->log_since >= LOG_WINDOW_NS) {
+		w->log_since = w->env.now;
+		w->log_lines = 0;
+	}
+	return w->log_lines++ < LOG_LINES;
+}
+
 static enum verdict
 martian(struct walker *w, struct step *s, enum drop_reason why)
 {
@@ -42,8 +58,7 @@ martian(struct walker *w, struct step *s, enum drop_reason why)
 	struct ip_addr src = ip4(ip->saddr), dst = ip4(ip->daddr);
 	char from[ADDR_TEXT], to[ADDR_TEXT];
 
-	(void)w;
-	if (s->p->in->log_martians)
+	if (s->p->in->log_martians && may_log(w))
 		log_line(LOG_NOTICE, "router", "%s: %s: from %s to %s by %s", s->p->router->name,
 				drop_name(why), ip_text(&src, from), ip_text(&dst, to), s->p->in->name);
 	return drop(s, why);
@@ -118,18 +133,22 @@ static const struct refusal refusals[] = {
 		[ROUTE_PROHIBIT] = {DROP_ROUTE_PROHIBIT, ICMP_PKT_FILTERED},
 };
 
-/* A router that does not forward tells nobody (Linux ip_error()). */
 static enum verdict
 refuse(struct walker *w, struct step *s, struct refusal how)
 {
-	if (how.code >= 0 && s->p->router->forward)
+	if (how.code >= 0)
 		icmp_error(&w->env, s->p->router, s->p, ICMP_DEST_UNREACH, (uint8_t)how.code, 0);
 	return drop(s, how.why);
 }
 
+/* A lookup that found nothing, or a route that says no. Whether the source can be is not asked then, as in Linux. */
 static enum verdict
-refuse_lookup(struct walker *w, struct step *s, int rc)
+refuse_lookup(struct walker *w, struct step *s, int rc, const struct route_result *res)
 {
+	if (!s->p->router->forward)
+		return drop(s, DROP_FORWARDING_OFF);
+	if (rc == 0)
+		return refuse(w, s, refusals[res->route->type]);
 	if (rc == -ENETDOWN)
 		return refuse(w, s, (struct refusal){DROP_LINK_DOWN, ICMP_HOST_UNREACH});
 	return refuse(w, s, (struct refusal){DROP_NO_ROUTE, ICMP_NET_UNREACH});
@@ -138,6 +157,7 @@ refuse_lookup(struct walker *w, struct step *s, int rc)
 static void
 note_route(struct pkt *p)
 {
+	record_guard(p->recorder, GUARD_TOS);
 	record_read(p->recorder, &p->router->live->version);
 	if (p->in)
 		record_read(p->recorder, &p->in->live->version);
@@ -155,14 +175,12 @@ take_route(struct pkt *p, const struct route_result *res)
 }
 
 static enum verdict
-route_unicast(struct walker *w, struct step *s, const struct route_result *res)
+route_unicast(struct step *s, const struct route_result *res)
 {
 	struct pkt *p = s->p;
 
 	if (!p->router->forward)
 		return drop(s, DROP_FORWARDING_OFF);
-	if (res->route->type != ROUTE_UNICAST)
-		return refuse(w, s, refusals[res->route->type]);
 	if (p->flags & (PKT_BROADCAST | PKT_MULTICAST))
 		return drop(s, DROP_BROADCAST);
 	take_route(p, res);
@@ -176,6 +194,7 @@ route_input(struct walker *w, struct step *s)
 	struct route_key key = key_of(p);
 	struct route_result res;
 	enum drop_reason why;
+	bool everyone;
 	int rc;
 
 	if (p->in->kind == IFACE_LOOPBACK)
@@ -183,19 +202,18 @@ route_input(struct walker *w, struct step *s)
 	why = check_addresses(p);
 	if (why != DROP_NONE)
 		return martian(w, s, why);
-	if (key.dst.v4 == INADDR_BROADCAST || key.dst.v4 == 0)
-		return go(p, HOOK_INPUT);
 	if (ip4_is_multicast(key.dst.v4))
 		return drop(s, DROP_MULTICAST);
-	rc = fib_lookup(p->router->fib, &key, &res);
-	if (rc < 0)
-		return p->router->forward ? refuse_lookup(w, s, rc) : drop(s, DROP_FORWARDING_OFF);
+	everyone = key.dst.v4 == INADDR_BROADCAST || key.dst.v4 == 0;
+	rc = everyone ? 0 : fib_lookup(p->router->fib, &key, &res);
+	if (rc < 0 || (!everyone && res.route->type >= ROUTE_DISCARD))
+		return refuse_lookup(w, s, rc, &res);
 	why = check_source(p, &key);
 	if (why != DROP_NONE)
 		return martian(w, s, why);
-	if (res.route->type == ROUTE_LOCAL || res.route->type == ROUTE_BROADCAST)
+	if (everyone || res.route->type != ROUTE_UNICAST)
 		return go(p, HOOK_INPUT);
-	return route_unicast(w, s, &res);
+	return route_unicast(s, &res);
 }
 
 enum verdict

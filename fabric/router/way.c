@@ -53,9 +53,9 @@ router_drop(struct walker *w, struct pkt *p, enum drop_reason why)
 	if (w->lost)
 		w->lost(w, p, why);
 	if (p->in)
-		p->in->live->count.rx_drops++;
+		p->in->live->count.rx_drops += pkt_segments(p);
 	else if (p->out)
-		p->out->live->count.tx_drops++;
+		p->out->live->count.tx_drops += pkt_segments(p);
 	pkt_drop(&w->env, p->router ? &p->router->live->drops : &w->env.drops, p, why);
 }
 

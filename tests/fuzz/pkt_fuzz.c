@@ -4,8 +4,8 @@
  *
  *	how u8, length u16, mtu u16, [offload 9 bytes], [segment sizes 3 bytes], data
  *
- * little endian; `how` says what is done with the data before and where it goes. One router sees all packets of an input, so that
- * fragments meet, neighbours answer, and timers fire.
+ * little endian; `how` says what is done with the data before and where it goes. One router sees
+ * all packets of an input, so that fragments meet, neighbours answer, and timers fire.
  */
 #include "fabric/base/csum.h"
 #include "fabric/base/pkt_chain.h"
@@ -17,13 +17,13 @@
 #include <stdlib.h>
 
 enum how {
-	FIX_IP = 1,       /* the header checksum is made right */
-	FIX_ICMP = 2,     /* that of ICMP, too */
+	FIX_IP = 1,   /* the header checksum is made right */
+	FIX_ICMP = 2, /* that of ICMP, too */
 	AS_ARP = 4,
 	AS_CONNTRACK = 8, /* user of the reassembly */
 	WITH_OFFLOAD = 16,
-	RESOLVE = 32,     /* what is left goes to a neighbour */
-	LATER = 64,       /* time passes afterwards */
+	RESOLVE = 32, /* what is left goes to a neighbour */
+	LATER = 64,   /* time passes afterwards */
 	IN_SEGMENTS = 128,
 };
 
@@ -158,7 +158,8 @@ take_ip4(struct test_env *env, struct test_router *t, struct pkt *p, const struc
 {
 	icmp_error(&env->env, &t->r, p, in->mtu % 13, (uint8_t)(in->mtu >> 8), in->mtu);
 	if (p->flags & PKT_FRAGMENT)
-		p = reasm_input(t->live.reasm, &env->env, in->how & AS_CONNTRACK ? REASM_CONNTRACK_IN : REASM_LOCAL, p);
+		p = reasm_input(t->live.reasm, &env->env,
+			in->how & AS_CONNTRACK ? REASM_CONNTRACK_IN : REASM_LOCAL, p);
 	if (!p)
 		return;
 	if (pkt_parse(p) != DROP_NONE)
@@ -167,7 +168,8 @@ take_ip4(struct test_env *env, struct test_router *t, struct pkt *p, const struc
 		cut_and_join(env, t, p, in->mtu);
 	if (in->how & RESOLVE)
 		resolve(env, t, p);
-	else if (p->proto != IPPROTO_ICMP || pkt_is_gso(p) || icmp_input(&env->env, &t->r, p) == ICMP_LISTEN)
+	else if (p->proto != IPPROTO_ICMP || pkt_is_gso(p) ||
+		 icmp_input(&env->env, &t->r, p) == ICMP_LISTEN)
 		test_pkt_free(env, p);
 }
 
@@ -180,7 +182,8 @@ take_ip(struct test_env *env, struct test_router *t, struct pkt *p, const struct
 		test_pkt_free(env, p);
 		return;
 	}
-	if (p->l3_len + p->l4_len > pkt_head_len(p) || pkt_segments(p) == 0 || pkt_segment_len(p) == 0)
+	if (p->l3_len + p->l4_len > pkt_head_len(p) || pkt_segments(p) == 0 ||
+		pkt_segment_len(p) == 0)
 		abort();
 	pkt_l4_checksum_ok(p);
 	copy = env_pkt_copy(&env->env, p);

@@ -249,7 +249,7 @@ class Lab:
         self.file.write_text(self.text)
         os.chmod(self.file, 0o644)
         self.env = env
-        self.agents, self.spawned = {}, []
+        self.agents, self.spawned, self.log = {}, [], None
         self.running = False
         note = os.environ.get("ROOKERY_TEST_LABS")
         if note:
@@ -280,6 +280,7 @@ class Lab:
         finally:
             self.running = self.run_directory.exists()
         took = time.monotonic() - began
+        self.log = open(self.run_directory / "log", errors="replace")  # it outlives the directory
         check(self.status()["ready"], "the fabric is not ready when `lab -d` returns")
         return took
 
@@ -393,9 +394,9 @@ class Lab:
             with contextlib.suppress(Exception):
                 result = self.command("show", what, ok=False, timeout=10)
                 tell(to, f"show {what}", result.stdout + result.stderr)
-        with contextlib.suppress(OSError):
-            lines = (self.run_directory / "log").read_text(errors="replace").splitlines()
-            tell(to, "log", "\n".join(lines[-15:]))
+        if self.log:
+            self.log.seek(0)
+            tell(to, "log", "\n".join(self.log.read().splitlines()[-15:]))
         for node, agent in self.agents.items():
             with contextlib.suppress(Exception):
                 import packets

@@ -46,7 +46,10 @@ agrees_with_naive(void **state)
 	}
 }
 
-/* An update by difference gives what summing again gives; but for the two zeros of ones' complement. */
+/*
+ * An update by difference gives what summing again gives; but for the two zeros of ones'
+ * complement.
+ */
 static void
 updates(void **state)
 {
@@ -75,9 +78,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-			cmocka_unit_test(known_sum),
-			cmocka_unit_test(agrees_with_naive),
-			cmocka_unit_test(updates),
+		cmocka_unit_test(known_sum),
+		cmocka_unit_test(agrees_with_naive),
+		cmocka_unit_test(updates),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

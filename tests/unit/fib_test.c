@@ -23,7 +23,8 @@ make_ifaces(void)
 	uint16_t i;
 
 	for (i = 1; i < SLOTS; i++) {
-		ifaces[i] = (struct iface){.slot = i, .kind = IFACE_LAN, .up = true, .live = &lives[i]};
+		ifaces[i] =
+			(struct iface){.slot = i, .kind = IFACE_LAN, .up = true, .live = &lives[i]};
 		lives[i].carrier = true;
 		slots[i] = &ifaces[i];
 	}
@@ -49,8 +50,11 @@ make_fib(const struct row *rows, size_t n, const struct route_rule *rules, size_
 
 	make_ifaces();
 	for (i = 0; i < n; i++) {
-		routes[i] = (struct route){.to = test_prefix(rows[i].to), .type = rows[i].type, .metric = rows[i].metric,
-				.tos = rows[i].tos, .table = rows[i].table ? rows[i].table : TABLE_MAIN};
+		routes[i] = (struct route){.to = test_prefix(rows[i].to),
+			.type = rows[i].type,
+			.metric = rows[i].metric,
+			.tos = rows[i].tos,
+			.table = rows[i].table ? rows[i].table : TABLE_MAIN};
 		hops[i] = (struct nexthop){.oif = rows[i].oif, .weight = 1};
 		if (rows[i].via)
 			hops[i].via = test_addr(rows[i].via);
@@ -78,16 +82,16 @@ static void
 longest_tos_metric(void **state)
 {
 	static const struct row rows[] = {
-			{"default", 1, "10.0.0.9", 0, ROUTE_UNICAST, 0, 0},
-			{"10.0.0.0/8", 2, NULL, 20, ROUTE_UNICAST, 0, 0},
-			{"10.0.0.0/8", 3, NULL, 10, ROUTE_UNICAST, 0, 0},
-			{"10.0.0.0/8", 4, NULL, 30, ROUTE_UNICAST, 0x10, 0},
-			{"10.1.0.0/16", 0, NULL, 0, ROUTE_DISCARD, 0, 0},
-			{"10.1.1.0/24", 5, NULL, 0, ROUTE_UNICAST, 0, 0},
-			{"10.2.0.0/16", 0, NULL, 0, ROUTE_UNREACHABLE, 0, 0},
-			{"10.3.0.0/16", 0, NULL, 0, ROUTE_PROHIBIT, 0, 0},
-			{"10.9.9.9/32", 6, NULL, 0, ROUTE_LOCAL, 0, TABLE_LOCAL},
-			{"10.9.9.255/32", 6, NULL, 0, ROUTE_BROADCAST, 0, TABLE_LOCAL},
+		{"default", 1, "10.0.0.9", 0, ROUTE_UNICAST, 0, 0},
+		{"10.0.0.0/8", 2, NULL, 20, ROUTE_UNICAST, 0, 0},
+		{"10.0.0.0/8", 3, NULL, 10, ROUTE_UNICAST, 0, 0},
+		{"10.0.0.0/8", 4, NULL, 30, ROUTE_UNICAST, 0x10, 0},
+		{"10.1.0.0/16", 0, NULL, 0, ROUTE_DISCARD, 0, 0},
+		{"10.1.1.0/24", 5, NULL, 0, ROUTE_UNICAST, 0, 0},
+		{"10.2.0.0/16", 0, NULL, 0, ROUTE_UNREACHABLE, 0, 0},
+		{"10.3.0.0/16", 0, NULL, 0, ROUTE_PROHIBIT, 0, 0},
+		{"10.9.9.9/32", 6, NULL, 0, ROUTE_LOCAL, 0, TABLE_LOCAL},
+		{"10.9.9.255/32", 6, NULL, 0, ROUTE_BROADCAST, 0, TABLE_LOCAL},
 	};
 	struct fib *f = make_fib(rows, 10, NULL, 0);
 	struct ip_addr a;
@@ -123,10 +127,10 @@ static void
 ip6(void **state)
 {
 	static const struct row rows[] = {
-			{"::/0", 1, NULL, 0, ROUTE_UNICAST, 0, 0},
-			{"2001:db8::/32", 2, NULL, 0, ROUTE_UNICAST, 0, 0},
-			{"2001:db8::/64", 3, NULL, 0, ROUTE_UNICAST, 0, 0},
-			{"2001:db8::7/128", 4, NULL, 0, ROUTE_UNICAST, 0, 0},
+		{"::/0", 1, NULL, 0, ROUTE_UNICAST, 0, 0},
+		{"2001:db8::/32", 2, NULL, 0, ROUTE_UNICAST, 0, 0},
+		{"2001:db8::/64", 3, NULL, 0, ROUTE_UNICAST, 0, 0},
+		{"2001:db8::7/128", 4, NULL, 0, ROUTE_UNICAST, 0, 0},
 	};
 	struct fib *f = make_fib(rows, 4, NULL, 0);
 
@@ -143,16 +147,16 @@ static void
 rules(void **state)
 {
 	static const struct row rows[] = {
-			{"default", 1, NULL, 0, ROUTE_UNICAST, 0, 0},
-			{"default", 2, NULL, 0, ROUTE_UNICAST, 0, 100},
-			{"10.0.0.0/8", 3, NULL, 0, ROUTE_UNICAST, 0, 101},
-			{"9.9.9.9/32", 4, NULL, 0, ROUTE_LOCAL, 0, TABLE_LOCAL},
+		{"default", 1, NULL, 0, ROUTE_UNICAST, 0, 0},
+		{"default", 2, NULL, 0, ROUTE_UNICAST, 0, 100},
+		{"10.0.0.0/8", 3, NULL, 0, ROUTE_UNICAST, 0, 101},
+		{"9.9.9.9/32", 4, NULL, 0, ROUTE_LOCAL, 0, TABLE_LOCAL},
 	};
 	const struct route_rule given[] = {
-			{.priority = 100, .from = test_prefix("192.168.0.0/16"), .table = 100},
-			{.priority = 90, .mark = 5, .mask = 7, .table = 101},
-			{.priority = 110, .iif = 3, .table = 100},
-			{.priority = 120, .iif = 1, .tos = 0x10, .table = 100},
+		{.priority = 100, .from = test_prefix("192.168.0.0/16"), .table = 100},
+		{.priority = 90, .mark = 5, .mask = 7, .table = 101},
+		{.priority = 110, .iif = 3, .table = 100},
+		{.priority = 120, .iif = 1, .tos = 0x10, .table = 100},
 	};
 	static const struct {
 		const char *dst, *src;
@@ -161,16 +165,16 @@ rules(void **state)
 		uint8_t tos;
 		int out;
 	} want[] = {
-			{"8.8.8.8", NULL, 0, 0, 0, 1},
-			{"8.8.8.8", "192.168.1.1", 0, 0, 0, 2},
-			{"8.8.8.8", "192.169.1.1", 0, 0, 0, 1},
-			{"10.8.8.8", "192.168.1.1", 0xd, 0, 0, 3},
-			{"8.8.8.8", "192.168.1.1", 5, 0, 0, 2}, /* the table of the mark has no route */
-			{"8.8.8.8", NULL, 5, 3, 0, 2},
-			{"8.8.8.8", NULL, 0, 2, 0, 1},
-			{"8.8.8.8", NULL, 0, 0, 0x10, 2}, /* what is made here came by lo */
-			{"8.8.8.8", NULL, 0, 2, 0x10, 1},
-			{"9.9.9.9", "192.168.1.1", 5, 3, 0, 4},
+		{"8.8.8.8", NULL, 0, 0, 0, 1},
+		{"8.8.8.8", "192.168.1.1", 0, 0, 0, 2},
+		{"8.8.8.8", "192.169.1.1", 0, 0, 0, 1},
+		{"10.8.8.8", "192.168.1.1", 0xd, 0, 0, 3},
+		{"8.8.8.8", "192.168.1.1", 5, 0, 0, 2}, /* the table of the mark has no route */
+		{"8.8.8.8", NULL, 5, 3, 0, 2},
+		{"8.8.8.8", NULL, 0, 2, 0, 1},
+		{"8.8.8.8", NULL, 0, 0, 0x10, 2}, /* what is made here came by lo */
+		{"8.8.8.8", NULL, 0, 2, 0x10, 1},
+		{"9.9.9.9", "192.168.1.1", 5, 3, 0, 4},
 	};
 	struct fib *f = make_fib(rows, 4, given, 4);
 	const struct route_rule *all;
@@ -178,8 +182,10 @@ rules(void **state)
 
 	(void)state;
 	for (i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
-		struct route_key key = {.dst = test_addr(want[i].dst), .mark = want[i].mark, .iif = want[i].iif,
-				.tos = want[i].tos};
+		struct route_key key = {.dst = test_addr(want[i].dst),
+			.mark = want[i].mark,
+			.iif = want[i].iif,
+			.tos = want[i].tos};
 		struct route_result r;
 
 		if (want[i].src)
@@ -197,11 +203,11 @@ rules(void **state)
 static void
 multipath(void **state)
 {
-	struct nexthop hops[3] = {
-			{.oif = 1, .weight = 1, .via = test_addr("10.0.0.1")},
-			{.oif = 2, .weight = 2, .via = test_addr("10.0.0.2")},
-			{.oif = 3, .weight = 1, .via = test_addr("10.0.0.3")}};
-	struct route route = {.to = test_prefix("default"), .table = TABLE_MAIN, .hops = hops, .n_hops = 3};
+	struct nexthop hops[3] = {{.oif = 1, .weight = 1, .via = test_addr("10.0.0.1")},
+		{.oif = 2, .weight = 2, .via = test_addr("10.0.0.2")},
+		{.oif = 3, .weight = 1, .via = test_addr("10.0.0.3")}};
+	struct route route = {
+		.to = test_prefix("default"), .table = TABLE_MAIN, .hops = hops, .n_hops = 3};
 	struct route_key key = {.dst = test_addr("9.9.9.9")};
 	unsigned count[4] = {0}, i;
 	struct route_result r;
@@ -283,8 +289,8 @@ naive_better(const struct route *a, const struct route *b)
 }
 
 static int
-naive_lookup(const struct route *routes, const struct route_rule *rows, size_t n_rules, const struct route_key *k,
-		const struct route **out)
+naive_lookup(const struct route *routes, const struct route_rule *rows, size_t n_rules,
+	const struct route_key *k, const struct route **out)
 {
 	int answer = -ENETUNREACH;
 	size_t i, j;
@@ -294,14 +300,15 @@ naive_lookup(const struct route *routes, const struct route_rule *rows, size_t n
 		const struct route *best = NULL;
 
 		if (!naive_within(&u->from, &k->src) || !naive_within(&u->to, &k->dst) ||
-				(u->iif && u->iif != (k->iif ? k->iif : 1)) || (u->tos && (u->tos & 0xfc) != (k->tos & 0xfc)) ||
-				(k->mark & u->mask) != (u->mark & u->mask))
+			(u->iif && u->iif != (k->iif ? k->iif : 1)) ||
+			(u->tos && (u->tos & 0xfc) != (k->tos & 0xfc)) ||
+			(k->mark & u->mask) != (u->mark & u->mask))
 			continue;
 		for (j = 0; j < ROUTES; j++) {
 			const struct route *r = &routes[j];
 
 			if (r->table != u->table || !naive_within(&r->to, &k->dst) ||
-					(r->tos && (r->tos & 0xfc) != (k->tos & 0xfc)))
+				(r->tos && (r->tos & 0xfc) != (k->tos & 0xfc)))
 				continue;
 			if (!naive_usable(r))
 				answer = -ENETDOWN;
@@ -323,16 +330,24 @@ random_tables(struct env *e, struct route *routes, struct nexthop *hops, struct 
 	size_t i;
 
 	for (i = 0; i < ROUTES; i++) {
-		routes[i] = (struct route){.to = random_prefix(e), .type = (enum route_type)(env_random(e) % 6),
-				.table = tables[env_random(e) % 5], .metric = env_random(e) % 3,
-				.tos = (uint8_t)(env_random(e) % 3 * 4), .hops = &hops[i * 2]};
+		routes[i] = (struct route){.to = random_prefix(e),
+			.type = (enum route_type)(env_random(e) % 6),
+			.table = tables[env_random(e) % 5],
+			.metric = env_random(e) % 3,
+			.tos = (uint8_t)(env_random(e) % 3 * 4),
+			.hops = &hops[i * 2]};
 		routes[i].n_hops = routes[i].type <= ROUTE_BROADCAST ? 1 + env_random(e) % 2 : 0;
-		hops[i * 2] = (struct nexthop){.oif = (uint16_t)(1 + env_random(e) % (SLOTS - 1)), .weight = 1};
-		hops[i * 2 + 1] = (struct nexthop){.oif = (uint16_t)(1 + env_random(e) % (SLOTS - 1)), .weight = 3};
+		hops[i * 2] = (struct nexthop){
+			.oif = (uint16_t)(1 + env_random(e) % (SLOTS - 1)), .weight = 1};
+		hops[i * 2 + 1] = (struct nexthop){
+			.oif = (uint16_t)(1 + env_random(e) % (SLOTS - 1)), .weight = 3};
 	}
 	for (i = 0; i < RULES; i++) {
-		given[i] = (struct route_rule){.priority = env_random(e) % 40000, .table = tables[env_random(e) % 5],
-				.iif = (uint16_t)(env_random(e) % 3), .mark = env_random(e) % 4, .mask = env_random(e) % 4};
+		given[i] = (struct route_rule){.priority = env_random(e) % 40000,
+			.table = tables[env_random(e) % 5],
+			.iif = (uint16_t)(env_random(e) % 3),
+			.mark = env_random(e) % 4,
+			.mask = env_random(e) % 4};
 		if (env_random(e) % 2)
 			given[i].from = random_prefix(e);
 		if (env_random(e) % 2)
@@ -357,13 +372,17 @@ agrees_with_naive(void **state)
 		size_t n;
 
 		random_tables(&e, routes, hops, given);
-		assert_int_equal(fib_new(routes, ROUTES, given, round % 2 ? RULES : 0, slots, SLOTS, &f), 0);
+		assert_int_equal(
+			fib_new(routes, ROUTES, given, round % 2 ? RULES : 0, slots, SLOTS, &f), 0);
 		all = fib_rules(f, &n);
 		for (i = 0; i < 500; i++) {
 			bool v6 = env_random(&e) % 4 == 0;
-			struct route_key k = {.dst = random_addr(&e, v6), .src = random_addr(&e, v6),
-					.mark = env_random(&e) % 4, .tos = (uint8_t)(env_random(&e) % 12),
-					.iif = (uint16_t)(env_random(&e) % 3), .hash = env_random(&e)};
+			struct route_key k = {.dst = random_addr(&e, v6),
+				.src = random_addr(&e, v6),
+				.mark = env_random(&e) % 4,
+				.tos = (uint8_t)(env_random(&e) % 12),
+				.iif = (uint16_t)(env_random(&e) % 3),
+				.hash = env_random(&e)};
 			const struct route *want = NULL;
 			struct route_result got;
 			int a, b;
@@ -387,36 +406,37 @@ agrees_with_naive(void **state)
 static void
 describe(const struct route *r, char *buf, size_t size)
 {
-	static const char *const types[] = {"unicast", "local", "broadcast", "discard", "unreachable", "prohibit"};
+	static const char *const types[] = {
+		"unicast", "local", "broadcast", "discard", "unreachable", "prohibit"};
 	char to[PREFIX_TEXT], src[ADDR_TEXT] = "-";
 
 	if (ip_is_set(&r->src))
 		ip_text(&r->src, src);
-	snprintf(buf, size, "%u %s %s dev %u src %s", r->table, types[r->type], prefix_text((struct ip_prefix *)&r->to, to),
-			r->n_hops ? r->hops[0].oif : 0, src);
+	snprintf(buf, size, "%u %s %s dev %u src %s", r->table, types[r->type],
+		prefix_text((struct ip_prefix *)&r->to, to), r->n_hops ? r->hops[0].oif : 0, src);
 }
 
 static void
 routes_of_interfaces(void **state)
 {
 	static const char *const want[] = {
-			"254 unicast 0.0.0.0/0 dev 2 src -",
-			"254 unicast 10.0.0.0/24 dev 2 src 10.0.0.1",
-			"254 unicast 10.0.9.0/24 dev 2 src 10.0.9.1",
-			"254 unicast 10.1.0.0/24 dev 3 src 10.1.0.1",
-			"254 unicast 172.16.0.0/16 dev 4 src -",
-			"254 unicast 192.168.1.2/32 dev 4 src 192.168.1.1",
-			"255 local 10.0.0.1/32 dev 2 src 10.0.0.1",
-			"255 broadcast 10.0.0.255/32 dev 2 src 10.0.0.1",
-			"255 local 10.0.9.1/32 dev 2 src 10.0.9.1",
-			"255 broadcast 10.0.9.255/32 dev 2 src 10.0.9.1",
-			"255 local 10.1.0.1/32 dev 3 src 10.1.0.1",
-			"255 broadcast 10.1.0.255/32 dev 3 src 10.1.0.1",
-			"255 local 127.0.0.0/8 dev 1 src 127.0.0.1",
-			"255 local 127.0.0.1/32 dev 1 src 127.0.0.1",
-			"255 broadcast 127.255.255.255/32 dev 1 src 127.0.0.1",
-			"255 local 192.0.2.1/32 dev 5 src 192.0.2.1",
-			"255 local 192.168.1.1/32 dev 4 src 192.168.1.1",
+		"254 unicast 0.0.0.0/0 dev 2 src -",
+		"254 unicast 10.0.0.0/24 dev 2 src 10.0.0.1",
+		"254 unicast 10.0.9.0/24 dev 2 src 10.0.9.1",
+		"254 unicast 10.1.0.0/24 dev 3 src 10.1.0.1",
+		"254 unicast 172.16.0.0/16 dev 4 src -",
+		"254 unicast 192.168.1.2/32 dev 4 src 192.168.1.1",
+		"255 local 10.0.0.1/32 dev 2 src 10.0.0.1",
+		"255 broadcast 10.0.0.255/32 dev 2 src 10.0.0.1",
+		"255 local 10.0.9.1/32 dev 2 src 10.0.9.1",
+		"255 broadcast 10.0.9.255/32 dev 2 src 10.0.9.1",
+		"255 local 10.1.0.1/32 dev 3 src 10.1.0.1",
+		"255 broadcast 10.1.0.255/32 dev 3 src 10.1.0.1",
+		"255 local 127.0.0.0/8 dev 1 src 127.0.0.1",
+		"255 local 127.0.0.1/32 dev 1 src 127.0.0.1",
+		"255 broadcast 127.255.255.255/32 dev 1 src 127.0.0.1",
+		"255 local 192.0.2.1/32 dev 5 src 192.0.2.1",
+		"255 local 192.168.1.1/32 dev 4 src 192.168.1.1",
 	};
 	struct test_env env;
 	struct test_router t;
@@ -440,7 +460,8 @@ routes_of_interfaces(void **state)
 static void
 iface_that_is_down(void **state)
 {
-	struct iface_addr addrs[2] = {{.prefix = test_prefix("10.0.0.1/24")}, {.prefix = test_prefix("10.0.0.2/24")}};
+	struct iface_addr addrs[2] = {
+		{.prefix = test_prefix("10.0.0.1/24")}, {.prefix = test_prefix("10.0.0.2/24")}};
 	struct iface i = {.slot = 3, .kind = IFACE_LAN, .addrs = addrs, .n_addrs = 2};
 	struct route *routes = NULL;
 	size_t n = 0;
@@ -462,13 +483,13 @@ source_addresses(void **state)
 		unsigned out;
 		const char *nexthop, *preferred, *vipa, *want;
 	} rows[] = {
-			{TEST_ETH0, "10.0.0.7", NULL, NULL, "10.0.0.1"},
-			{TEST_ETH0, "10.0.9.7", NULL, NULL, "10.0.9.1"},
-			{TEST_ETH0, "99.0.0.1", NULL, NULL, "10.0.0.1"},
-			{TEST_ETH0, "10.0.9.7", "192.0.2.1", NULL, "192.0.2.1"},
-			{TEST_ETH0, "10.0.9.7", "10.0.0.1", "192.0.2.1", "192.0.2.1"},
-			{TEST_IUCV0, "192.168.1.2", NULL, NULL, "192.168.1.1"},
-			{TEST_LO, "127.0.0.9", NULL, NULL, "127.0.0.1"},
+		{TEST_ETH0, "10.0.0.7", NULL, NULL, "10.0.0.1"},
+		{TEST_ETH0, "10.0.9.7", NULL, NULL, "10.0.9.1"},
+		{TEST_ETH0, "99.0.0.1", NULL, NULL, "10.0.0.1"},
+		{TEST_ETH0, "10.0.9.7", "192.0.2.1", NULL, "192.0.2.1"},
+		{TEST_ETH0, "10.0.9.7", "10.0.0.1", "192.0.2.1", "192.0.2.1"},
+		{TEST_IUCV0, "192.168.1.2", NULL, NULL, "192.168.1.1"},
+		{TEST_LO, "127.0.0.9", NULL, NULL, "127.0.0.1"},
 	};
 	struct test_env env;
 	struct test_router t;
@@ -481,7 +502,8 @@ source_addresses(void **state)
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		hop = test_addr(rows[i].nexthop);
 		pref = rows[i].preferred ? test_addr(rows[i].preferred) : (struct ip_addr){0};
-		t.ifaces[rows[i].out].sourcevipa = rows[i].vipa ? test_addr(rows[i].vipa) : (struct ip_addr){0};
+		t.ifaces[rows[i].out].sourcevipa =
+			rows[i].vipa ? test_addr(rows[i].vipa) : (struct ip_addr){0};
 		src = router_source(&t.r, &t.ifaces[rows[i].out], &hop, &pref);
 		pref = test_addr(rows[i].want);
 		assert_true(ip_equal(&src, &pref));
@@ -506,10 +528,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-			cmocka_unit_test(longest_tos_metric), cmocka_unit_test(ip6),
-			cmocka_unit_test(rules),	      cmocka_unit_test(multipath),
-			cmocka_unit_test(agrees_with_naive),  cmocka_unit_test(routes_of_interfaces),
-			cmocka_unit_test(iface_that_is_down), cmocka_unit_test(source_addresses),
+		cmocka_unit_test(longest_tos_metric),
+		cmocka_unit_test(ip6),
+		cmocka_unit_test(rules),
+		cmocka_unit_test(multipath),
+		cmocka_unit_test(agrees_with_naive),
+		cmocka_unit_test(routes_of_interfaces),
+		cmocka_unit_test(iface_that_is_down),
+		cmocka_unit_test(source_addresses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

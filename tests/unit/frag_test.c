@@ -81,10 +81,13 @@ static void
 sizes(void **state)
 {
 	(void)state;
-	check(udp(&plain, 2992), 1500, (struct want[]){{1500, 0, IP_MF}, {1500, 1480, IP_MF}, {60, 2960, 0}}, 3);
+	check(udp(&plain, 2992), 1500,
+		(struct want[]){{1500, 0, IP_MF}, {1500, 1480, IP_MF}, {60, 2960, 0}}, 3);
 	check(udp(&plain, 2952), 1500, (struct want[]){{1500, 0, IP_MF}, {1500, 1480, 0}}, 2);
-	check(udp(&plain, 2956), 1503, (struct want[]){{1500, 0, IP_MF}, {1500, 1480, IP_MF}, {24, 2960, 0}}, 3);
-	check(udp(&plain, 2954), 1503, (struct want[]){{1500, 0, IP_MF}, {1502, 1480, 0}}, 2); /* the last may fill the rest */
+	check(udp(&plain, 2956), 1503,
+		(struct want[]){{1500, 0, IP_MF}, {1500, 1480, IP_MF}, {24, 2960, 0}}, 3);
+	check(udp(&plain, 2954), 1503, (struct want[]){{1500, 0, IP_MF}, {1502, 1480, 0}},
+		2); /* the last may fill the rest */
 	check(udp(&plain, 10), 28, (struct want[]){{28, 0, IP_MF}, {28, 8, IP_MF}, {22, 16, 0}}, 3);
 	check(udp(&plain, 8), 1500, (struct want[]){{36, 0, 0}}, 1);
 }
@@ -120,7 +123,8 @@ largest_of_what_was_reassembled(void **state)
 static void
 options(void **state)
 {
-	static const uint8_t o[] = {7, 7, 4, 0, 0, 0, 0, 148, 4, 0, 0, 0}, later[] = {1, 1, 1, 1, 1, 1, 1, 148, 4, 0, 0, 0};
+	static const uint8_t o[] = {7, 7, 4, 0, 0, 0, 0, 148, 4, 0, 0, 0},
+			     later[] = {1, 1, 1, 1, 1, 1, 1, 148, 4, 0, 0, 0};
 	struct pkt_queue out = STAILQ_HEAD_INITIALIZER(out);
 	struct test_ip ip = plain;
 	struct pkt *f;
@@ -148,7 +152,8 @@ partial_checksum_is_completed_first(void **state)
 	const struct iphdr *ip = pkt_ip4(p);
 
 	(void)state;
-	((struct udphdr *)pkt_l4(p))->check = csum_fold(csum_pseudo4(ip->saddr, ip->daddr, IPPROTO_UDP, 1008));
+	((struct udphdr *)pkt_l4(p))->check =
+		csum_fold(csum_pseudo4(ip->saddr, ip->daddr, IPPROTO_UDP, 1008));
 	p->flags |= PKT_CSUM_PARTIAL;
 	p->csum_start = 20;
 	p->csum_offset = 6;
@@ -172,7 +177,8 @@ impossible(void **state)
 	env.allocs_left = 2;
 	assert_int_equal(frag_output(&env.env, &t.r, udp(&plain, 1000), 500, &out), DROP_NO_BUFFER);
 	env.allocs_left = 1; /* of the two that one fragment takes */
-	assert_int_equal(frag_output(&env.env, &t.r, udp(&plain, 9000), 4000, &out), DROP_NO_BUFFER);
+	assert_int_equal(
+		frag_output(&env.env, &t.r, udp(&plain, 9000), 4000, &out), DROP_NO_BUFFER);
 	assert_int_equal(t.live.drops.n[DROP_NO_BUFFER], 2);
 	assert_true(STAILQ_EMPTY(&out));
 }
@@ -221,13 +227,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-			cmocka_unit_test_setup_teardown(sizes, setup, teardown),
-			cmocka_unit_test_setup_teardown(fragments_of_fragments, setup, teardown),
-			cmocka_unit_test_setup_teardown(largest_of_what_was_reassembled, setup, teardown),
-			cmocka_unit_test_setup_teardown(options, setup, teardown),
-			cmocka_unit_test_setup_teardown(partial_checksum_is_completed_first, setup, teardown),
-			cmocka_unit_test_setup_teardown(impossible, setup, teardown),
-			cmocka_unit_test_setup_teardown(round_trip, setup, teardown),
+		cmocka_unit_test_setup_teardown(sizes, setup, teardown),
+		cmocka_unit_test_setup_teardown(fragments_of_fragments, setup, teardown),
+		cmocka_unit_test_setup_teardown(largest_of_what_was_reassembled, setup, teardown),
+		cmocka_unit_test_setup_teardown(options, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			partial_checksum_is_completed_first, setup, teardown),
+		cmocka_unit_test_setup_teardown(impossible, setup, teardown),
+		cmocka_unit_test_setup_teardown(round_trip, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

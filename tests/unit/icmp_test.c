@@ -71,7 +71,8 @@ udp(const char *src, const char *dst, size_t len)
 {
 	uint8_t buf[3000];
 
-	return parsed(buf, test_udp(buf, &(struct test_ip){.src = src, .dst = dst, .tos = 0x2e}, 1, 2, len));
+	return parsed(buf,
+		test_udp(buf, &(struct test_ip){.src = src, .dst = dst, .tos = 0x2e}, 1, 2, len));
 }
 
 static void
@@ -105,18 +106,17 @@ sources(void **state)
 	static const struct {
 		const char *src, *dst, *from;
 	} rows[] = {
-			{"10.0.0.2", "8.8.8.8", "10.0.0.1"},
-			{"10.0.9.2", "8.8.8.8", "10.0.9.1"},
-			{"10.0.0.2", "192.0.2.1", "192.0.2.1"}, /* to an address here: from it */
-			{"172.16.5.5", "8.8.8.8", "192.168.1.1"},
-			{"9.9.9.9", "8.8.8.8", "10.0.0.1"},
-			{"10.1.0.1", "8.8.8.8", "10.1.0.1"}, /* made here */
+		{"10.0.0.2", "8.8.8.8", "10.0.0.1"}, {"10.0.9.2", "8.8.8.8", "10.0.9.1"},
+		{"10.0.0.2", "192.0.2.1", "192.0.2.1"}, /* to an address here: from it */
+		{"172.16.5.5", "8.8.8.8", "192.168.1.1"}, {"9.9.9.9", "8.8.8.8", "10.0.0.1"},
+		{"10.1.0.1", "8.8.8.8", "10.1.0.1"}, /* made here */
 	};
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct pkt *e = error_about(udp(rows[i].src, rows[i].dst, 8), ICMP_TIME_EXCEEDED, 0, 0);
+		struct pkt *e =
+			error_about(udp(rows[i].src, rows[i].dst, 8), ICMP_TIME_EXCEEDED, 0, 0);
 
 		assert_non_null(e);
 		assert_int_equal(pkt_ip4(e)->saddr, inet_addr(rows[i].from));
@@ -126,7 +126,8 @@ sources(void **state)
 	for (i = 1; i < TEST_IFACES; i++)
 		t.ifaces[i].n_addrs = 0;
 	{
-		struct pkt *e = error_about(udp("10.0.0.2", "8.8.8.8", 8), ICMP_TIME_EXCEEDED, 0, 0);
+		struct pkt *e =
+			error_about(udp("10.0.0.2", "8.8.8.8", 8), ICMP_TIME_EXCEEDED, 0, 0);
 
 		assert_int_equal(pkt_ip4(e)->saddr, inet_addr("10.0.0.1")); /* the route says */
 		test_pkt_free(&env, e);
@@ -146,18 +147,18 @@ no_answer(void **state)
 		const char *src, *dst;
 		uint16_t flags;
 	} rows[] = {
-			{"10.0.0.2", "8.8.8.8", PKT_BROADCAST},
-			{"10.0.0.2", "8.8.8.8", PKT_MULTICAST},
-			{"10.0.0.2", "10.1.0.255", 0},
-			{"10.0.0.2", "255.255.255.255", 0},
-			{"10.0.0.2", "224.0.0.5", 0},
-			{"0.0.0.0", "8.8.8.8", 0},
-			{"0.1.2.3", "8.8.8.8", 0},
-			{"127.0.0.1", "8.8.8.8", 0},
-			{"224.0.0.1", "8.8.8.8", 0},
-			{"255.255.255.255", "8.8.8.8", 0},
-			{"240.0.0.1", "8.8.8.8", 0},
-			{"10.0.0.255", "8.8.8.8", 0},
+		{"10.0.0.2", "8.8.8.8", PKT_BROADCAST},
+		{"10.0.0.2", "8.8.8.8", PKT_MULTICAST},
+		{"10.0.0.2", "10.1.0.255", 0},
+		{"10.0.0.2", "255.255.255.255", 0},
+		{"10.0.0.2", "224.0.0.5", 0},
+		{"0.0.0.0", "8.8.8.8", 0},
+		{"0.1.2.3", "8.8.8.8", 0},
+		{"127.0.0.1", "8.8.8.8", 0},
+		{"224.0.0.1", "8.8.8.8", 0},
+		{"255.255.255.255", "8.8.8.8", 0},
+		{"240.0.0.1", "8.8.8.8", 0},
+		{"10.0.0.255", "8.8.8.8", 0},
 	};
 	struct test_ip ip = {.src = "10.0.0.2", .dst = "8.8.8.8"};
 	static const uint8_t errors[] = {3, 4, 5, 11, 12, 19, 200};
@@ -172,16 +173,20 @@ no_answer(void **state)
 		assert_null(error_about(p, ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, 0));
 	}
 	for (i = 0; i < sizeof(errors); i++)
-		assert_null(error_about(parsed(buf, test_icmp(buf, &ip, errors[i], 0, 0, 0, 28)), ICMP_TIME_EXCEEDED, 0, 0));
-	assert_null(error_about(parsed(buf, test_ip4(buf, &ip, IPPROTO_ICMP, "", 0)), ICMP_TIME_EXCEEDED, 0, 0));
+		assert_null(error_about(parsed(buf, test_icmp(buf, &ip, errors[i], 0, 0, 0, 28)),
+			ICMP_TIME_EXCEEDED, 0, 0));
+	assert_null(error_about(
+		parsed(buf, test_ip4(buf, &ip, IPPROTO_ICMP, "", 0)), ICMP_TIME_EXCEEDED, 0, 0));
 	ip.frag_off = 5;
-	assert_null(error_about(parsed(buf, test_udp(buf, &ip, 1, 2, 8)), ICMP_TIME_EXCEEDED, 0, 0));
+	assert_null(
+		error_about(parsed(buf, test_udp(buf, &ip, 1, 2, 8)), ICMP_TIME_EXCEEDED, 0, 0));
 	ip.frag_off = IP_MF; /* the first one counts */
 	p = error_about(parsed(buf, test_udp(buf, &ip, 1, 2, 8)), ICMP_TIME_EXCEEDED, 0, 0);
 	assert_non_null(p);
 	test_pkt_free(&env, p);
 	ip.frag_off = 0;
-	p = error_about(parsed(buf, test_icmp(buf, &ip, ICMP_ECHO, 0, 0, 0, 28)), ICMP_TIME_EXCEEDED, 0, 0);
+	p = error_about(
+		parsed(buf, test_icmp(buf, &ip, ICMP_ECHO, 0, 0, 0, 28)), ICMP_TIME_EXCEEDED, 0, 0);
 	assert_non_null(p);
 	test_pkt_free(&env, p);
 	t.lives[TEST_ETH0].carrier = false; /* no way back */
@@ -212,7 +217,8 @@ limit_of_a_destination(void **state)
 	assert_int_equal(errors_sent(10, "10.0.0.2", ICMP_TIME_EXCEEDED, 0), 6);
 	assert_int_equal(t.live.drops.n[DROP_ICMP_RATE], 4);
 	assert_int_equal(errors_sent(10, "10.0.0.3", ICMP_DEST_UNREACH, ICMP_HOST_UNREACH), 6);
-	assert_int_equal(errors_sent(30, "10.0.0.2", ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED), 30); /* never limited */
+	assert_int_equal(errors_sent(30, "10.0.0.2", ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED),
+		30); /* never limited */
 	test_pass(&env, 999 * TEST_MS);
 	assert_int_equal(errors_sent(2, "10.0.0.2", ICMP_TIME_EXCEEDED, 0), 0);
 	test_pass(&env, TEST_MS);
@@ -266,16 +272,23 @@ no_buffer(void **state)
 	env.allocs_left = 0;
 	assert_null(error_about(udp("10.0.0.2", "8.8.8.8", 8), ICMP_TIME_EXCEEDED, 0, 0));
 	assert_int_equal(t.live.drops.n[DROP_NO_BUFFER], 1);
-	assert_null(icmp_echo_new(&env.env, &t.r, test_addr("10.0.0.1"), test_addr("10.0.0.2"), 64, 1, 1, 56, false));
+	assert_null(icmp_echo_new(
+		&env.env, &t.r, test_addr("10.0.0.1"), test_addr("10.0.0.2"), 64, 1, 1, 56, false));
 	env.allocs_left = 1;
-	assert_null(icmp_echo_new(&env.env, &t.r, test_addr("10.0.0.1"), test_addr("10.0.0.2"), 64, 1, 1, 5600, false));
+	assert_null(icmp_echo_new(&env.env, &t.r, test_addr("10.0.0.1"), test_addr("10.0.0.2"), 64,
+		1, 1, 5600, false));
 }
 
 static void
 echo(void **state)
 {
 	static const uint8_t o[] = {7, 7, 4, 0, 0, 0, 0, 0};
-	struct test_ip ip = {.src = "10.0.0.2", .dst = "192.0.2.1", .tos = 0x13, .ttl = 3, .frag_off = IP_DF, .id = 99};
+	struct test_ip ip = {.src = "10.0.0.2",
+		.dst = "192.0.2.1",
+		.tos = 0x13,
+		.ttl = 3,
+		.frag_off = IP_DF,
+		.id = 99};
 	const size_t sizes[] = {60, 100};
 	uint8_t buf[2000];
 	enum pkt_origin origin;
@@ -343,20 +356,21 @@ other_input(void **state)
 		bool broken;
 		enum drop_reason why; /* DROP_NONE: someone may listen */
 	} rows[] = {
-			{"10.0.0.1", ICMP_ECHO, 56, true, DROP_ICMP_MALFORMED},
-			{"10.0.0.255", ICMP_ECHO, 56, false, DROP_ICMP_IGNORED},
-			{"224.0.0.1", ICMP_ECHO, 56, false, DROP_ICMP_IGNORED},
-			{"10.0.0.255", ICMP_TIMESTAMP, 56, false, DROP_ICMP_IGNORED},
-			{"10.0.0.1", ICMP_TIMESTAMP, 3, false, DROP_ICMP_MALFORMED},
-			{"10.0.0.1", ICMP_REDIRECT, 56, false, DROP_ICMP_IGNORED},
-			{"10.0.0.1", ICMP_ADDRESS, 56, false, DROP_ICMP_IGNORED},
-			{"10.0.0.1", 42, 56, false, DROP_ICMP_IGNORED},
-			{"10.0.0.1", ICMP_ECHOREPLY, 56, false, DROP_NONE},
-			{"10.0.0.255", ICMP_ECHOREPLY, 56, false, DROP_ICMP_IGNORED},
-			{"10.0.0.1", ICMP_TIMESTAMPREPLY, 12, false, DROP_NONE},
-			{"10.0.0.1", ICMP_DEST_UNREACH, 0, false, DROP_ICMP_MALFORMED},
-			{"10.0.0.1", ICMP_DEST_UNREACH, 56, false, DROP_ICMP_MALFORMED}, /* quotes a header of 0 bytes */
-			{"10.0.0.255", ICMP_TIME_EXCEEDED, 56, false, DROP_ICMP_IGNORED},
+		{"10.0.0.1", ICMP_ECHO, 56, true, DROP_ICMP_MALFORMED},
+		{"10.0.0.255", ICMP_ECHO, 56, false, DROP_ICMP_IGNORED},
+		{"224.0.0.1", ICMP_ECHO, 56, false, DROP_ICMP_IGNORED},
+		{"10.0.0.255", ICMP_TIMESTAMP, 56, false, DROP_ICMP_IGNORED},
+		{"10.0.0.1", ICMP_TIMESTAMP, 3, false, DROP_ICMP_MALFORMED},
+		{"10.0.0.1", ICMP_REDIRECT, 56, false, DROP_ICMP_IGNORED},
+		{"10.0.0.1", ICMP_ADDRESS, 56, false, DROP_ICMP_IGNORED},
+		{"10.0.0.1", 42, 56, false, DROP_ICMP_IGNORED},
+		{"10.0.0.1", ICMP_ECHOREPLY, 56, false, DROP_NONE},
+		{"10.0.0.255", ICMP_ECHOREPLY, 56, false, DROP_ICMP_IGNORED},
+		{"10.0.0.1", ICMP_TIMESTAMPREPLY, 12, false, DROP_NONE},
+		{"10.0.0.1", ICMP_DEST_UNREACH, 0, false, DROP_ICMP_MALFORMED},
+		{"10.0.0.1", ICMP_DEST_UNREACH, 56, false,
+			DROP_ICMP_MALFORMED}, /* quotes a header of 0 bytes */
+		{"10.0.0.255", ICMP_TIME_EXCEEDED, 56, false, DROP_ICMP_IGNORED},
 	};
 	uint8_t buf[64];
 	size_t i;
@@ -367,14 +381,17 @@ other_input(void **state)
 		uint64_t before = t.live.drops.n[rows[i].why];
 
 		assert_int_equal(input(&ip, rows[i].type, rows[i].len, rows[i].broken),
-				rows[i].why ? ICMP_TAKEN : ICMP_LISTEN);
+			rows[i].why ? ICMP_TAKEN : ICMP_LISTEN);
 		if (rows[i].why)
 			assert_int_equal(t.live.drops.n[rows[i].why], before + 1);
 	}
-	i = test_ip4(buf, &(struct test_ip){.src = "10.0.0.2", .dst = "10.0.0.1"}, IPPROTO_ICMP, "1234567", 7);
+	i = test_ip4(buf, &(struct test_ip){.src = "10.0.0.2", .dst = "10.0.0.1"}, IPPROTO_ICMP,
+		"1234567", 7);
 	assert_int_equal(icmp_input(&env.env, &t.r, parsed(buf, i)), ICMP_TAKEN);
 	t.r.tunables.value[TUNE_ICMP_ECHO_IGNORE_ALL] = 1;
-	assert_int_equal(input(&(struct test_ip){.src = "10.0.0.2", .dst = "10.0.0.1"}, ICMP_ECHO, 8, false), ICMP_TAKEN);
+	assert_int_equal(
+		input(&(struct test_ip){.src = "10.0.0.2", .dst = "10.0.0.1"}, ICMP_ECHO, 8, false),
+		ICMP_TAKEN);
 	assert_int_equal(t.live.drops.n[DROP_ICMP_MALFORMED], 5);
 	assert_int_equal(t.live.drops.n[DROP_ICMP_IGNORED], 9);
 	assert_int_equal(test_drops(&t), 14);
@@ -386,7 +403,8 @@ static void
 errors_are_listened_to(void **state)
 {
 	uint8_t inner[64], buf[256];
-	struct test_ip ip = {.src = "10.0.0.1", .dst = "8.8.8.8"}, back = {.src = "10.0.0.254", .dst = "10.0.0.1"};
+	struct test_ip ip = {.src = "10.0.0.1", .dst = "8.8.8.8"},
+		       back = {.src = "10.0.0.254", .dst = "10.0.0.1"};
 	size_t len = test_udp(inner, &ip, 1, 2, 8), all;
 	struct pkt *p;
 
@@ -394,7 +412,8 @@ errors_are_listened_to(void **state)
 	all = test_icmp(buf, &back, ICMP_DEST_UNREACH, 0, 0, 0, len);
 	memcpy(buf + 28, inner, len);
 	((struct icmphdr *)(buf + 20))->checksum = 0;
-	((struct icmphdr *)(buf + 20))->checksum = (uint16_t)~csum_fold(csum_add(0, buf + 20, all - 20));
+	((struct icmphdr *)(buf + 20))->checksum =
+		(uint16_t)~csum_fold(csum_add(0, buf + 20, all - 20));
 	p = parsed(buf, all);
 	assert_int_equal(icmp_input(&env.env, &t.r, p), ICMP_LISTEN);
 	test_pkt_free(&env, p);
@@ -433,7 +452,8 @@ echo_requests(void **state)
 
 	(void)state;
 	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		struct pkt *p = icmp_echo_new(&env.env, &t.r, test_addr("10.0.0.1"), test_addr("10.0.0.2"), 9, 3, 4, sizes[i], i % 2);
+		struct pkt *p = icmp_echo_new(&env.env, &t.r, test_addr("10.0.0.1"),
+			test_addr("10.0.0.2"), 9, 3, 4, sizes[i], i % 2);
 
 		assert_non_null(p);
 		assert_int_equal(pkt_len(p), sizes[i] + 28);
@@ -445,24 +465,25 @@ echo_requests(void **state)
 		assert_int_equal(ntohs(p->dport), 3);
 		test_pkt_free(&env, p);
 	}
-	assert_null(icmp_echo_new(&env.env, &t.r, test_addr("10.0.0.1"), test_addr("10.0.0.2"), 9, 3, 4, 65508, false));
+	assert_null(icmp_echo_new(&env.env, &t.r, test_addr("10.0.0.1"), test_addr("10.0.0.2"), 9,
+		3, 4, 65508, false));
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-			cmocka_unit_test_setup_teardown(what_an_error_says, setup, teardown),
-			cmocka_unit_test_setup_teardown(sources, setup, teardown),
-			cmocka_unit_test_setup_teardown(no_answer, setup, teardown),
-			cmocka_unit_test_setup_teardown(limit_of_a_destination, setup, teardown),
-			cmocka_unit_test_setup_teardown(limit_of_the_router, setup, teardown),
-			cmocka_unit_test_setup_teardown(no_buffer, setup, teardown),
-			cmocka_unit_test_setup_teardown(echo, setup, teardown),
-			cmocka_unit_test_setup_teardown(other_input, setup, teardown),
-			cmocka_unit_test_setup_teardown(errors_are_listened_to, setup, teardown),
-			cmocka_unit_test_setup_teardown(timestamp, setup, teardown),
-			cmocka_unit_test_setup_teardown(echo_requests, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_an_error_says, setup, teardown),
+		cmocka_unit_test_setup_teardown(sources, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_answer, setup, teardown),
+		cmocka_unit_test_setup_teardown(limit_of_a_destination, setup, teardown),
+		cmocka_unit_test_setup_teardown(limit_of_the_router, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_buffer, setup, teardown),
+		cmocka_unit_test_setup_teardown(echo, setup, teardown),
+		cmocka_unit_test_setup_teardown(other_input, setup, teardown),
+		cmocka_unit_test_setup_teardown(errors_are_listened_to, setup, teardown),
+		cmocka_unit_test_setup_teardown(timestamp, setup, teardown),
+		cmocka_unit_test_setup_teardown(echo_requests, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

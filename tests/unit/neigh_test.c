@@ -83,7 +83,8 @@ struct arp_wire {
 static struct arp_wire
 wire(uint16_t op, struct mac_addr sha, const char *sip, struct mac_addr tha, const char *tip)
 {
-	return (struct arp_wire){htons(1), htons(0x0800), 6, 4, htons(op), sha, inet_addr(sip), tha, inet_addr(tip)};
+	return (struct arp_wire){
+		htons(1), htons(0x0800), 6, 4, htons(op), sha, inet_addr(sip), tha, inet_addr(tip)};
 }
 
 static void
@@ -358,12 +359,14 @@ full_table(void **state)
 	assert_int_equal(resolve("10.0.0.4", 1, &mac), NEIGH_PARKED); /* 2 was idle: it goes */
 	assert_true(v->n != seen);
 	assert_int_equal(state_of("10.0.0.2"), NEIGH_NONE);
-	assert_int_equal(resolve("10.0.0.5", 1, &mac), NEIGH_DROPPED); /* both others are being asked for */
+	assert_int_equal(
+		resolve("10.0.0.5", 1, &mac), NEIGH_DROPPED); /* both others are being asked for */
 	assert_int_equal(t.live.drops.n[DROP_NEIGH_TABLE], 1);
 	assert_int_equal(neigh_list(table(), list, 1), 2);
 	while (STAILQ_FIRST(&env.emitted))
 		test_pkt_free(&env, test_next(&env, NULL));
-	hear(ARPOP_REQUEST, peer, "10.0.0.9", nobody, "10.0.0.1"); /* nor can who asks be learned, nor answered */
+	hear(ARPOP_REQUEST, peer, "10.0.0.9", nobody,
+		"10.0.0.1"); /* nor can who asks be learned, nor answered */
 	silence();
 	assert_int_equal(t.live.drops.n[DROP_NEIGH_TABLE], 2);
 }
@@ -427,7 +430,8 @@ answers(void **state)
 	hear(ARPOP_REQUEST, peer, "10.0.0.7", nobody, "10.0.0.1");
 	said(ARPOP_REPLY, peer, "10.0.0.1", peer, "10.0.0.7");
 	assert_int_equal(state_of("10.0.0.7"), NEIGH_STALE);
-	hear(ARPOP_REQUEST, peer, "10.0.0.7", nobody, "192.0.2.1"); /* every address of the router */
+	hear(ARPOP_REQUEST, peer, "10.0.0.7", nobody,
+		"192.0.2.1"); /* every address of the router */
 	said(ARPOP_REPLY, peer, "192.0.2.1", peer, "10.0.0.7");
 	hear(ARPOP_REQUEST, peer, "0.0.0.0", nobody, "10.0.0.1"); /* address probe, RFC 5227 */
 	said(ARPOP_REPLY, peer, "10.0.0.1", peer, "0.0.0.0");
@@ -482,7 +486,8 @@ updates(void **state)
 	hear(ARPOP_REPLY, other, "10.0.0.7", own, "10.0.0.1"); /* the first answer counts */
 	m = mac_now("10.0.0.7");
 	assert_true(mac_equal(&m, &peer));
-	hear(ARPOP_REQUEST, other, "10.0.0.7", nobody, "10.0.0.7"); /* but an announcement does at once */
+	hear(ARPOP_REQUEST, other, "10.0.0.7", nobody,
+		"10.0.0.7"); /* but an announcement does at once */
 	m = mac_now("10.0.0.7");
 	assert_true(mac_equal(&m, &other));
 	assert_int_equal(state_of("10.0.0.7"), NEIGH_DELAY);
@@ -515,7 +520,7 @@ refused(void **state)
 	}
 	arp_input(&env.env, &t.r, &t.ifaces[TEST_ETH0], test_pkt(&env, &good, sizeof(good) - 1));
 	assert_int_equal(t.live.drops.n[DROP_ARP_MALFORMED], i + 1);
-	hear(ARPOP_REQUEST, own, "10.0.0.7", nobody, "10.0.0.1");   /* our own voice */
+	hear(ARPOP_REQUEST, own, "10.0.0.7", nobody, "10.0.0.1"); /* our own voice */
 	hear(ARPOP_REQUEST, peer, "224.0.0.7", nobody, "10.0.0.1");
 	hear(ARPOP_REQUEST, peer, "10.0.0.7", nobody, "127.0.0.1");
 	hear(ARPOP_REQUEST, peer, "10.0.0.7", nobody, "10.0.0.9");
@@ -542,20 +547,20 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-			cmocka_unit_test_setup_teardown(resolution, setup, teardown),
-			cmocka_unit_test_setup_teardown(nobody_answers, setup, teardown),
-			cmocka_unit_test_setup_teardown(stale_delay_probe, setup, teardown),
-			cmocka_unit_test_setup_teardown(recorded_neighbours_end, setup, teardown),
-			cmocka_unit_test_setup_teardown(who_asks, setup, teardown),
-			cmocka_unit_test_setup_teardown(full_queue, setup, teardown),
-			cmocka_unit_test_setup_teardown(full_table, setup, teardown),
-			cmocka_unit_test_setup_teardown(many_neighbours, setup, teardown),
-			cmocka_unit_test_setup_teardown(flush_and_removal, setup, teardown),
-			cmocka_unit_test_setup_teardown(answers, setup, teardown),
-			cmocka_unit_test_setup_teardown(proxy, setup, teardown),
-			cmocka_unit_test_setup_teardown(updates, setup, teardown),
-			cmocka_unit_test_setup_teardown(refused, setup, teardown),
-			cmocka_unit_test(names),
+		cmocka_unit_test_setup_teardown(resolution, setup, teardown),
+		cmocka_unit_test_setup_teardown(nobody_answers, setup, teardown),
+		cmocka_unit_test_setup_teardown(stale_delay_probe, setup, teardown),
+		cmocka_unit_test_setup_teardown(recorded_neighbours_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(who_asks, setup, teardown),
+		cmocka_unit_test_setup_teardown(full_queue, setup, teardown),
+		cmocka_unit_test_setup_teardown(full_table, setup, teardown),
+		cmocka_unit_test_setup_teardown(many_neighbours, setup, teardown),
+		cmocka_unit_test_setup_teardown(flush_and_removal, setup, teardown),
+		cmocka_unit_test_setup_teardown(answers, setup, teardown),
+		cmocka_unit_test_setup_teardown(proxy, setup, teardown),
+		cmocka_unit_test_setup_teardown(updates, setup, teardown),
+		cmocka_unit_test_setup_teardown(refused, setup, teardown),
+		cmocka_unit_test(names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,8 +4,8 @@
 #include "fabric/base/pkt_options.h"
 #include "tests/unit/support/packets.h"
 
-#include <setjmp.h>
 #include <limits.h>
+#include <setjmp.h>
 #include <stdarg.h>
 
 #include <cmocka.h>
@@ -56,20 +56,20 @@ bad_headers(void **state)
 		bool fix;
 		enum drop_reason why;
 	} rows[] = {
-			{"as it is", 8, 64, 32, true, DROP_NONE},
-			{"nothing", 0, 0x45, 0, false, DROP_TRUNCATED},
-			{"one byte", 0, 0x45, 1, false, DROP_TRUNCATED},
-			{"19 bytes", 0, 0x45, 19, false, DROP_TRUNCATED},
-			{"version 5", 0, 0x55, 32, true, DROP_IP_VERSION},
-			{"version 0", 0, 0x05, 32, true, DROP_IP_VERSION},
-			{"IPv6 too short", 0, 0x60, 32, false, DROP_TRUNCATED},
-			{"header of 16", 0, 0x44, 32, false, DROP_IP_HEADER},
-			{"header of 60", 0, 0x4f, 32, false, DROP_TRUNCATED},
-			{"total of 19", 3, 19, 32, true, DROP_IP_HEADER},
-			{"total of 20", 3, 20, 32, true, DROP_NONE},
-			{"total of 33", 3, 33, 32, true, DROP_TRUNCATED},
-			{"total of 31", 3, 31, 32, true, DROP_NONE},
-			{"checksum", 8, 63, 32, false, DROP_IP_CHECKSUM},
+		{"as it is", 8, 64, 32, true, DROP_NONE},
+		{"nothing", 0, 0x45, 0, false, DROP_TRUNCATED},
+		{"one byte", 0, 0x45, 1, false, DROP_TRUNCATED},
+		{"19 bytes", 0, 0x45, 19, false, DROP_TRUNCATED},
+		{"version 5", 0, 0x55, 32, true, DROP_IP_VERSION},
+		{"version 0", 0, 0x05, 32, true, DROP_IP_VERSION},
+		{"IPv6 too short", 0, 0x60, 32, false, DROP_TRUNCATED},
+		{"header of 16", 0, 0x44, 32, false, DROP_IP_HEADER},
+		{"header of 60", 0, 0x4f, 32, false, DROP_TRUNCATED},
+		{"total of 19", 3, 19, 32, true, DROP_IP_HEADER},
+		{"total of 20", 3, 20, 32, true, DROP_NONE},
+		{"total of 33", 3, 33, 32, true, DROP_TRUNCATED},
+		{"total of 31", 3, 31, 32, true, DROP_NONE},
+		{"checksum", 8, 63, 32, false, DROP_IP_CHECKSUM},
 	};
 	size_t i;
 
@@ -110,30 +110,30 @@ options(void **state)
 		size_t len;
 		enum drop_reason why;
 	} rows[] = {
-			{"no-operations", {1, 1, 1, 1}, 4, DROP_NONE},
-			{"end, then anything", {0, 7, 99, 0}, 4, DROP_NONE},
-			{"length past the end", {7, 5, 4, 1}, 4, DROP_IP_OPTION},
-			{"length 1", {7, 1, 4, 1}, 4, DROP_IP_OPTION},
-			{"length cut off", {1, 1, 1, 7}, 4, DROP_IP_OPTION},
-			{"record route", {7, 7, 4, 0, 0, 0, 0, 0}, 8, DROP_NONE},
-			{"record route, full", {7, 7, 8, 0, 0, 0, 0, 0}, 8, DROP_NONE},
-			{"record route, pointer 3", {7, 7, 3, 0, 0, 0, 0, 0}, 8, DROP_IP_OPTION},
-			{"record route, half a slot", {7, 7, 5, 0, 0, 0, 0, 0}, 8, DROP_IP_OPTION},
-			{"two record routes", {7, 3, 4, 7, 3, 4, 0, 0}, 8, DROP_IP_OPTION},
-			{"record route of 2", {7, 2, 1, 1}, 4, DROP_IP_OPTION},
-			{"loose source route", {131, 7, 4, 10, 0, 0, 1, 0}, 8, DROP_IP_OPTION},
-			{"strict source route", {137, 7, 4, 10, 0, 0, 1, 0}, 8, DROP_IP_OPTION},
-			{"timestamp", {68, 8, 5, 0, 0, 0, 0, 0}, 8, DROP_NONE},
-			{"timestamp, pointer 4", {68, 8, 4, 0, 0, 0, 0, 0}, 8, DROP_IP_OPTION},
-			{"timestamp with address, no room", {68, 8, 5, 1, 0, 0, 0, 0}, 8, DROP_IP_OPTION},
-			{"timestamp with address", {68, 12, 5, 1, 0, 0, 0, 0, 0, 0, 0, 0}, 12, DROP_NONE},
-			{"timestamp, unknown flag", {68, 8, 5, 2, 0, 0, 0, 0}, 8, DROP_IP_OPTION},
-			{"timestamp full", {68, 8, 9, 0xe0, 0, 0, 0, 0}, 8, DROP_NONE},
-			{"timestamp full, overflown", {68, 8, 9, 0xf0, 0, 0, 0, 0}, 8, DROP_IP_OPTION},
-			{"two timestamps", {68, 4, 5, 0, 68, 4, 5, 0}, 8, DROP_IP_OPTION},
-			{"router alert", {148, 4, 0, 0}, 4, DROP_NONE},
-			{"router alert of 3", {148, 3, 0, 0}, 4, DROP_IP_OPTION},
-			{"unknown", {222, 4, 0, 0}, 4, DROP_NONE},
+		{"no-operations", {1, 1, 1, 1}, 4, DROP_NONE},
+		{"end, then anything", {0, 7, 99, 0}, 4, DROP_NONE},
+		{"length past the end", {7, 5, 4, 1}, 4, DROP_IP_OPTION},
+		{"length 1", {7, 1, 4, 1}, 4, DROP_IP_OPTION},
+		{"length cut off", {1, 1, 1, 7}, 4, DROP_IP_OPTION},
+		{"record route", {7, 7, 4, 0, 0, 0, 0, 0}, 8, DROP_NONE},
+		{"record route, full", {7, 7, 8, 0, 0, 0, 0, 0}, 8, DROP_NONE},
+		{"record route, pointer 3", {7, 7, 3, 0, 0, 0, 0, 0}, 8, DROP_IP_OPTION},
+		{"record route, half a slot", {7, 7, 5, 0, 0, 0, 0, 0}, 8, DROP_IP_OPTION},
+		{"two record routes", {7, 3, 4, 7, 3, 4, 0, 0}, 8, DROP_IP_OPTION},
+		{"record route of 2", {7, 2, 1, 1}, 4, DROP_IP_OPTION},
+		{"loose source route", {131, 7, 4, 10, 0, 0, 1, 0}, 8, DROP_IP_OPTION},
+		{"strict source route", {137, 7, 4, 10, 0, 0, 1, 0}, 8, DROP_IP_OPTION},
+		{"timestamp", {68, 8, 5, 0, 0, 0, 0, 0}, 8, DROP_NONE},
+		{"timestamp, pointer 4", {68, 8, 4, 0, 0, 0, 0, 0}, 8, DROP_IP_OPTION},
+		{"timestamp with address, no room", {68, 8, 5, 1, 0, 0, 0, 0}, 8, DROP_IP_OPTION},
+		{"timestamp with address", {68, 12, 5, 1, 0, 0, 0, 0, 0, 0, 0, 0}, 12, DROP_NONE},
+		{"timestamp, unknown flag", {68, 8, 5, 2, 0, 0, 0, 0}, 8, DROP_IP_OPTION},
+		{"timestamp full", {68, 8, 9, 0xe0, 0, 0, 0, 0}, 8, DROP_NONE},
+		{"timestamp full, overflown", {68, 8, 9, 0xf0, 0, 0, 0, 0}, 8, DROP_IP_OPTION},
+		{"two timestamps", {68, 4, 5, 0, 68, 4, 5, 0}, 8, DROP_IP_OPTION},
+		{"router alert", {148, 4, 0, 0}, 4, DROP_NONE},
+		{"router alert of 3", {148, 3, 0, 0}, 4, DROP_IP_OPTION},
+		{"unknown", {222, 4, 0, 0}, 4, DROP_NONE},
 	};
 	size_t i;
 
@@ -172,10 +172,10 @@ check_parsed(const char *what, struct pkt *p, const struct parsed *w)
 	enum drop_reason why = pkt_parse(p);
 	uint16_t flags = p->flags & (PKT_FRAGMENT | PKT_LATER_FRAGMENT | PKT_OPTIONS);
 
-	if (why || p->l3_len != w->l3 || p->l4_len != w->l4 || flags != w->flags || ntohs(p->sport) != w->sport ||
-			ntohs(p->dport) != w->dport)
-		fail_msg("%s: %s l3 %u l4 %u flags %x ports %u %u", what, drop_name(why), p->l3_len, p->l4_len, flags,
-				ntohs(p->sport), ntohs(p->dport));
+	if (why || p->l3_len != w->l3 || p->l4_len != w->l4 || flags != w->flags ||
+		ntohs(p->sport) != w->sport || ntohs(p->dport) != w->dport)
+		fail_msg("%s: %s l3 %u l4 %u flags %x ports %u %u", what, drop_name(why), p->l3_len,
+			p->l4_len, flags, ntohs(p->sport), ntohs(p->dport));
 	test_pkt_free(&env, p);
 }
 
@@ -193,21 +193,28 @@ layer_4(void **state)
 	len = test_tcp(buf, &plain, 1000, 80, 10);
 	check_parsed("tcp", test_pkt(&env, buf, len), &(struct parsed){20, 20, 0, 1000, 80});
 	buf[20 + 12] = 0xf0;
-	check_parsed("tcp, header does not fit", test_pkt(&env, buf, len), &(struct parsed){20, 0, 0, 0, 0});
+	check_parsed("tcp, header does not fit", test_pkt(&env, buf, len),
+		&(struct parsed){20, 0, 0, 0, 0});
 	buf[20 + 12] = 0x40;
-	check_parsed("tcp, header of 16", test_pkt(&env, buf, len), &(struct parsed){20, 0, 0, 0, 0});
+	check_parsed(
+		"tcp, header of 16", test_pkt(&env, buf, len), &(struct parsed){20, 0, 0, 0, 0});
 	buf[20 + 12] = 0x70;
-	check_parsed("tcp with options", test_pkt(&env, buf, len), &(struct parsed){20, 28, 0, 1000, 80});
-	check_parsed("tcp header in two segments", test_chain(&env, buf, len, head, 1), &(struct parsed){20, 0, 0, 0, 0});
+	check_parsed("tcp with options", test_pkt(&env, buf, len),
+		&(struct parsed){20, 28, 0, 1000, 80});
+	check_parsed("tcp header in two segments", test_chain(&env, buf, len, head, 1),
+		&(struct parsed){20, 0, 0, 0, 0});
 	len = test_udp(buf, &first, 5, 6, 8);
-	check_parsed("first fragment", test_pkt(&env, buf, len), &(struct parsed){20, 8, PKT_FRAGMENT, 5, 6});
+	check_parsed("first fragment", test_pkt(&env, buf, len),
+		&(struct parsed){20, 8, PKT_FRAGMENT, 5, 6});
 	len = test_udp(buf, &later, 5, 6, 8);
 	check_parsed("later fragment", test_pkt(&env, buf, len),
-			&(struct parsed){20, 0, PKT_FRAGMENT | PKT_LATER_FRAGMENT, 0, 0});
+		&(struct parsed){20, 0, PKT_FRAGMENT | PKT_LATER_FRAGMENT, 0, 0});
 	len = test_icmp(buf, &plain, ICMP_ECHO, 0, 77, 1, 8);
-	check_parsed("echo", test_pkt(&env, buf, len), &(struct parsed){20, 8, 0, ICMP_ECHO << 8, 77});
+	check_parsed(
+		"echo", test_pkt(&env, buf, len), &(struct parsed){20, 8, 0, ICMP_ECHO << 8, 77});
 	len = test_icmp(buf, &plain, ICMP_DEST_UNREACH, 4, 77, 1, 8);
-	check_parsed("unreachable", test_pkt(&env, buf, len), &(struct parsed){20, 8, 0, ICMP_DEST_UNREACH << 8 | 4, 0});
+	check_parsed("unreachable", test_pkt(&env, buf, len),
+		&(struct parsed){20, 8, 0, ICMP_DEST_UNREACH << 8 | 4, 0});
 	len = test_ip4(buf, &plain, IPPROTO_ICMP, nothing, 7);
 	check_parsed("short icmp", test_pkt(&env, buf, len), &(struct parsed){20, 0, 0, 0, 0});
 	len = test_ip4(buf, &plain, IPPROTO_GRE, nothing, 40);
@@ -247,7 +254,7 @@ ip6(void **state)
 	ext[11] = 9;
 	len = make_ip6(buf, IPPROTO_HOPOPTS, ext, 32);
 	check_parsed("later fragment", test_pkt(&env, buf, len),
-			&(struct parsed){56, 0, PKT_OPTIONS | PKT_FRAGMENT | PKT_LATER_FRAGMENT, 0, 0});
+		&(struct parsed){56, 0, PKT_OPTIONS | PKT_FRAGMENT | PKT_LATER_FRAGMENT, 0, 0});
 	assert_int_equal(parse(buf, len - 1), DROP_TRUNCATED);
 	ext[1] = 200;
 	len = make_ip6(buf, IPPROTO_HOPOPTS, ext, 32);
@@ -264,7 +271,8 @@ ip6(void **state)
 	p->csum_start = 40;
 	p->csum_offset = 6;
 	assert_int_equal(pkt_parse(p), DROP_NONE);
-	((struct udphdr *)pkt_l4(p))->check = csum_fold(csum_add((uint64_t)htons(17) + htons(16), buf + 8, 32));
+	((struct udphdr *)pkt_l4(p))->check =
+		csum_fold(csum_add((uint64_t)htons(17) + htons(16), buf + 8, 32));
 	pkt_checksum_complete(p);
 	p->flags = 0;
 	assert_true(pkt_l4_checksum_ok(p));
@@ -284,23 +292,27 @@ offloads(void **state)
 		size_t pad;
 		enum drop_reason why;
 	} rows[] = {
-			{"partial tcp", true, 0, 0, PKT_CSUM_PARTIAL, 20, 16, 0, 0, DROP_NONE},
-			{"partial udp", false, 0, 0, PKT_CSUM_PARTIAL, 20, 6, 0, 0, DROP_NONE},
-			{"in the wrong place", true, 0, 0, PKT_CSUM_PARTIAL, 20, 6, 0, 0, DROP_OFFLOAD},
-			{"in the IP header", true, 0, 0, PKT_CSUM_PARTIAL, 4, 16, 0, 0, DROP_OFFLOAD},
-			{"past the end", false, 0, 0, PKT_CSUM_PARTIAL, 20, 65530, 0, 0, DROP_OFFLOAD},
-			{"of a fragment", false, 0, 0, PKT_CSUM_PARTIAL, 20, 6, IP_MF, 0, DROP_OFFLOAD},
-			{"of a later fragment", false, 0, 0, PKT_CSUM_PARTIAL, 20, 6, 9, 0, DROP_OFFLOAD},
-			{"gso", true, PKT_GSO_TCP4, 10, PKT_CSUM_PARTIAL, 20, 16, 0, 0, DROP_NONE},
-			{"gso of nothing", true, PKT_GSO_TCP4, 0, PKT_CSUM_PARTIAL, 20, 16, 0, 0, DROP_OFFLOAD},
-			{"gso, complete", true, PKT_GSO_TCP4, 10, 0, 0, 0, 0, 0, DROP_OFFLOAD},
-			{"gso for IPv6", true, PKT_GSO_TCP6, 10, PKT_CSUM_PARTIAL, 20, 16, 0, 0, DROP_OFFLOAD},
-			{"gso of udp as tcp", false, PKT_GSO_TCP4, 10, PKT_CSUM_PARTIAL, 20, 6, 0, 0, DROP_OFFLOAD},
-			{"gso of udp", false, PKT_GSO_UDP_L4, 10, PKT_CSUM_PARTIAL, 20, 6, 0, 0, DROP_NONE},
-			{"ufo", false, PKT_GSO_UDP, 10, PKT_CSUM_PARTIAL, 20, 6, 0, 0, DROP_OFFLOAD},
-			{"unknown", true, 99, 10, PKT_CSUM_PARTIAL, 20, 16, 0, 0, DROP_OFFLOAD},
-			{"padded", true, PKT_GSO_TCP4, 10, PKT_CSUM_PARTIAL, 20, 16, 0, 3, DROP_OFFLOAD},
-			{"of a fragment", true, PKT_GSO_TCP4, 10, PKT_CSUM_PARTIAL, 20, 16, IP_MF, 0, DROP_OFFLOAD},
+		{"partial tcp", true, 0, 0, PKT_CSUM_PARTIAL, 20, 16, 0, 0, DROP_NONE},
+		{"partial udp", false, 0, 0, PKT_CSUM_PARTIAL, 20, 6, 0, 0, DROP_NONE},
+		{"in the wrong place", true, 0, 0, PKT_CSUM_PARTIAL, 20, 6, 0, 0, DROP_OFFLOAD},
+		{"in the IP header", true, 0, 0, PKT_CSUM_PARTIAL, 4, 16, 0, 0, DROP_OFFLOAD},
+		{"past the end", false, 0, 0, PKT_CSUM_PARTIAL, 20, 65530, 0, 0, DROP_OFFLOAD},
+		{"of a fragment", false, 0, 0, PKT_CSUM_PARTIAL, 20, 6, IP_MF, 0, DROP_OFFLOAD},
+		{"of a later fragment", false, 0, 0, PKT_CSUM_PARTIAL, 20, 6, 9, 0, DROP_OFFLOAD},
+		{"gso", true, PKT_GSO_TCP4, 10, PKT_CSUM_PARTIAL, 20, 16, 0, 0, DROP_NONE},
+		{"gso of nothing", true, PKT_GSO_TCP4, 0, PKT_CSUM_PARTIAL, 20, 16, 0, 0,
+			DROP_OFFLOAD},
+		{"gso, complete", true, PKT_GSO_TCP4, 10, 0, 0, 0, 0, 0, DROP_OFFLOAD},
+		{"gso for IPv6", true, PKT_GSO_TCP6, 10, PKT_CSUM_PARTIAL, 20, 16, 0, 0,
+			DROP_OFFLOAD},
+		{"gso of udp as tcp", false, PKT_GSO_TCP4, 10, PKT_CSUM_PARTIAL, 20, 6, 0, 0,
+			DROP_OFFLOAD},
+		{"gso of udp", false, PKT_GSO_UDP_L4, 10, PKT_CSUM_PARTIAL, 20, 6, 0, 0, DROP_NONE},
+		{"ufo", false, PKT_GSO_UDP, 10, PKT_CSUM_PARTIAL, 20, 6, 0, 0, DROP_OFFLOAD},
+		{"unknown", true, 99, 10, PKT_CSUM_PARTIAL, 20, 16, 0, 0, DROP_OFFLOAD},
+		{"padded", true, PKT_GSO_TCP4, 10, PKT_CSUM_PARTIAL, 20, 16, 0, 3, DROP_OFFLOAD},
+		{"of a fragment", true, PKT_GSO_TCP4, 10, PKT_CSUM_PARTIAL, 20, 16, IP_MF, 0,
+			DROP_OFFLOAD},
 	};
 	size_t i;
 
@@ -335,15 +347,16 @@ checksums_of_chains(void **state)
 	(void)state;
 	e->random = seed;
 	for (round = 0; round < 2000; round++) {
-		size_t sizes[4] = {48 + env_random(e) % 9, env_random(e) % 40, env_random(e) % 7, env_random(e) % 40};
+		size_t sizes[4] = {48 + env_random(e) % 9, env_random(e) % 40, env_random(e) % 7,
+			env_random(e) % 40};
 		uint8_t buf[256];
 		size_t len, payload = env_random(e) % 150;
 		struct rte_mbuf *last;
 		struct pkt *p;
 
-		len = round % 3 == 0 ? test_udp(buf, &plain, 1, 2, payload) :
-		      round % 3 == 1 ? test_tcp(buf, &plain, 1, 2, payload) :
-				       test_icmp(buf, &plain, 8, 0, 1, 2, payload);
+		len = round % 3 == 0   ? test_udp(buf, &plain, 1, 2, payload)
+		      : round % 3 == 1 ? test_tcp(buf, &plain, 1, 2, payload)
+				       : test_icmp(buf, &plain, 8, 0, 1, 2, payload);
 		p = test_chain(&env, buf, len, sizes, 4);
 		assert_int_equal(pkt_parse(p), DROP_NONE);
 		assert_true(pkt_l4_checksum_ok(p));
@@ -388,8 +401,8 @@ partial_is_completed(void **state)
 
 	(void)state;
 	memcpy(want, buf, len);
-	((struct udphdr *)(buf + 20))->check =
-			csum_fold(csum_pseudo4(*(uint32_t *)(buf + 12), *(uint32_t *)(buf + 16), 17, (uint16_t)(len - 20)));
+	((struct udphdr *)(buf + 20))->check = csum_fold(csum_pseudo4(
+		*(uint32_t *)(buf + 12), *(uint32_t *)(buf + 16), 17, (uint16_t)(len - 20)));
 	p = test_chain(&env, buf, len, sizes, 3);
 	p->flags = PKT_CSUM_PARTIAL;
 	p->csum_start = 20;
@@ -425,7 +438,7 @@ chains(void **state)
 	assert_int_equal(pkt_chain_read(p, 100, got, 1), 0);
 	for (i = 0; i < 100; i++)
 		assert_int_equal(csum_fold(pkt_chain_sum(p, (uint32_t)i, 100 - (uint32_t)i, 0)),
-				csum_fold(csum_add(0, buf + i, 100 - i)));
+			csum_fold(csum_add(0, buf + i, 100 - i)));
 	env.allocs_left = 0;
 	assert_null(pkt_chain_pullup(&env.env, p, 50));
 	env.allocs_left = UINT_MAX;
@@ -467,18 +480,18 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-			cmocka_unit_test_setup_teardown(bad_headers, setup, teardown),
-			cmocka_unit_test_setup_teardown(padding_is_trimmed, setup, teardown),
-			cmocka_unit_test_setup_teardown(options, setup, teardown),
-			cmocka_unit_test_setup_teardown(options_of_later_fragments, setup, teardown),
-			cmocka_unit_test_setup_teardown(layer_4, setup, teardown),
-			cmocka_unit_test_setup_teardown(ip6, setup, teardown),
-			cmocka_unit_test_setup_teardown(offloads, setup, teardown),
-			cmocka_unit_test_setup_teardown(checksums_of_chains, setup, teardown),
-			cmocka_unit_test_setup_teardown(udp_checksums, setup, teardown),
-			cmocka_unit_test_setup_teardown(partial_is_completed, setup, teardown),
-			cmocka_unit_test_setup_teardown(chains, setup, teardown),
-			cmocka_unit_test_setup_teardown(segments_and_lengths, setup, teardown),
+		cmocka_unit_test_setup_teardown(bad_headers, setup, teardown),
+		cmocka_unit_test_setup_teardown(padding_is_trimmed, setup, teardown),
+		cmocka_unit_test_setup_teardown(options, setup, teardown),
+		cmocka_unit_test_setup_teardown(options_of_later_fragments, setup, teardown),
+		cmocka_unit_test_setup_teardown(layer_4, setup, teardown),
+		cmocka_unit_test_setup_teardown(ip6, setup, teardown),
+		cmocka_unit_test_setup_teardown(offloads, setup, teardown),
+		cmocka_unit_test_setup_teardown(checksums_of_chains, setup, teardown),
+		cmocka_unit_test_setup_teardown(udp_checksums, setup, teardown),
+		cmocka_unit_test_setup_teardown(partial_is_completed, setup, teardown),
+		cmocka_unit_test_setup_teardown(chains, setup, teardown),
+		cmocka_unit_test_setup_teardown(segments_and_lengths, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,18 +40,25 @@ struct part {
 	const char *src;
 };
 
-/* A fragment of a datagram whose payload bytes are 7 times their place, with a UDP header's length at its start. */
+/*
+ * A fragment of a datagram whose payload bytes are 7 times their place, with a UDP header's
+ * length at its start.
+ */
 static struct pkt *
 fragment(const struct part *part, unsigned total)
 {
-	struct test_ip ip = {.src = part->src ? part->src : "10.0.0.2", .dst = "10.0.0.1", .id = part->id, .tos = part->tos};
+	struct test_ip ip = {.src = part->src ? part->src : "10.0.0.2",
+		.dst = "10.0.0.1",
+		.id = part->id,
+		.tos = part->tos};
 	uint8_t *buf = malloc(66000);
 	struct pkt *p;
 	size_t len;
 	unsigned i;
 
 	assert_non_null(buf);
-	ip.frag_off = (uint16_t)(part->from / 8 | (part->to < total ? IP_MF : 0) | (part->df ? IP_DF : 0));
+	ip.frag_off = (uint16_t)(part->from / 8 | (part->to < total ? IP_MF : 0) |
+				 (part->df ? IP_DF : 0));
 	for (i = part->from; i < part->to; i++)
 		buf[20 + i - part->from] = (uint8_t)(i * 7);
 	len = test_ip4(buf, &ip, IPPROTO_UDP, buf + 20, part->to - part->from);
@@ -110,7 +117,8 @@ check_empty(void)
 static void
 in_any_order(void **state)
 {
-	static const unsigned orders[][3] = {{0, 1, 2}, {2, 1, 0}, {1, 0, 2}, {1, 2, 0}, {0, 2, 1}, {2, 0, 1}};
+	static const unsigned orders[][3] = {
+		{0, 1, 2}, {2, 1, 0}, {1, 0, 2}, {1, 2, 0}, {0, 2, 1}, {2, 0, 1}};
 	static const unsigned at[] = {0, 1480, 2960, 4000};
 	size_t i, j;
 
@@ -143,9 +151,11 @@ random_datagrams(void **state)
 		struct pkt *p = NULL, *got;
 
 		for (n = 0; n < 63 && (n == 0 || parts[n - 1].to < total); n++) {
-			unsigned from = n ? parts[n - 1].to : 0, step = 8 * (1 + env_random(&env.env) % (total / 32 + 1));
+			unsigned from = n ? parts[n - 1].to : 0,
+				 step = 8 * (1 + env_random(&env.env) % (total / 32 + 1));
 
-			parts[n] = (struct part){.from = from, .to = n == 62 ? total : RTE_MIN(from + step, total)};
+			parts[n] = (struct part){
+				.from = from, .to = n == 62 ? total : RTE_MIN(from + step, total)};
 		}
 		for (i = n; i > 1; i--) {
 			unsigned k = env_random(&env.env) % i;
@@ -267,8 +277,16 @@ ecn(void **state)
 		uint8_t a, b, c;
 		int result; /* -1: dropped */
 	} rows[] = {
-			{0, 0, 0, 0},  {2, 2, 2, 2},  {1, 2, 1, 1},  {2, 3, 2, 3}, {3, 3, 3, 3}, {1, 1, 3, 3},
-			{0, 3, 0, -1}, {0, 2, 0, -1}, {1, 0, 1, -1}, {3, 2, 0, -1},
+		{0, 0, 0, 0},
+		{2, 2, 2, 2},
+		{1, 2, 1, 1},
+		{2, 3, 2, 3},
+		{3, 3, 3, 3},
+		{1, 1, 3, 3},
+		{0, 3, 0, -1},
+		{0, 2, 0, -1},
+		{1, 0, 1, -1},
+		{3, 2, 0, -1},
 	};
 	size_t i;
 
@@ -277,8 +295,10 @@ ecn(void **state)
 		struct pkt *p;
 		uint64_t before = t.live.drops.n[DROP_FRAGMENT];
 
-		assert_null(feed(&(struct part){.from = 0, .to = 80, .tos = 0x40 | rows[i].a}, 240));
-		assert_null(feed(&(struct part){.from = 80, .to = 160, .tos = 0x40 | rows[i].b}, 240));
+		assert_null(
+			feed(&(struct part){.from = 0, .to = 80, .tos = 0x40 | rows[i].a}, 240));
+		assert_null(
+			feed(&(struct part){.from = 80, .to = 160, .tos = 0x40 | rows[i].b}, 240));
 		p = feed(&(struct part){.from = 160, .to = 240, .tos = 0x40 | rows[i].c}, 240);
 		if (rows[i].result < 0) {
 			assert_null(p);
@@ -384,7 +404,8 @@ oldest_makes_room(void **state)
 	t.r.tunables.value[TUNE_IPFRAG_HIGH_THRESH] = 1000; /* not even one */
 	assert_null(feed(&(struct part){.from = 0, .to = 32000, .id = 500}, 40000));
 	check_empty();
-	assert_int_equal(t.live.drops.n[DROP_REASM_MEMORY], 203 - 2); /* all but the two that became whole */
+	assert_int_equal(
+		t.live.drops.n[DROP_REASM_MEMORY], 203 - 2); /* all but the two that became whole */
 }
 
 static void
@@ -397,7 +418,8 @@ too_far_behind(void **state)
 	assert_null(feed(&(struct part){.from = 0, .to = 80}, 160));
 	for (i = 1; i <= 3; i++)
 		assert_null(feed(&(struct part){.from = 0, .to = 80, .id = i}, 160));
-	assert_null(feed(&(struct part){.from = 0, .to = 80, .id = 9, .src = "10.0.0.9"}, 160)); /* another source */
+	assert_null(feed(&(struct part){.from = 0, .to = 80, .id = 9, .src = "10.0.0.9"},
+		160)); /* another source */
 	check_whole(feed(&(struct part){.from = 80, .to = 160}, 160), 160);
 	assert_null(feed(&(struct part){.from = 0, .to = 80}, 160));
 	for (i = 4; i <= 8; i++)
@@ -431,20 +453,20 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-			cmocka_unit_test_setup_teardown(in_any_order, setup, teardown),
-			cmocka_unit_test_setup_teardown(random_datagrams, setup, teardown),
-			cmocka_unit_test_setup_teardown(overlap_kills, setup, teardown),
-			cmocka_unit_test_setup_teardown(duplicates, setup, teardown),
-			cmocka_unit_test_setup_teardown(malformed, setup, teardown),
-			cmocka_unit_test_setup_teardown(too_large_with_its_header, setup, teardown),
-			cmocka_unit_test_setup_teardown(ecn, setup, teardown),
-			cmocka_unit_test_setup_teardown(df_of_the_largest, setup, teardown),
-			cmocka_unit_test_setup_teardown(header_in_pieces, setup, teardown),
-			cmocka_unit_test_setup_teardown(users_do_not_mix, setup, teardown),
-			cmocka_unit_test_setup_teardown(timeout, setup, teardown),
-			cmocka_unit_test_setup_teardown(oldest_makes_room, setup, teardown),
-			cmocka_unit_test_setup_teardown(too_far_behind, setup, teardown),
-			cmocka_unit_test_setup_teardown(router_is_gone, setup, teardown),
+		cmocka_unit_test_setup_teardown(in_any_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(random_datagrams, setup, teardown),
+		cmocka_unit_test_setup_teardown(overlap_kills, setup, teardown),
+		cmocka_unit_test_setup_teardown(duplicates, setup, teardown),
+		cmocka_unit_test_setup_teardown(malformed, setup, teardown),
+		cmocka_unit_test_setup_teardown(too_large_with_its_header, setup, teardown),
+		cmocka_unit_test_setup_teardown(ecn, setup, teardown),
+		cmocka_unit_test_setup_teardown(df_of_the_largest, setup, teardown),
+		cmocka_unit_test_setup_teardown(header_in_pieces, setup, teardown),
+		cmocka_unit_test_setup_teardown(users_do_not_mix, setup, teardown),
+		cmocka_unit_test_setup_teardown(timeout, setup, teardown),
+		cmocka_unit_test_setup_teardown(oldest_makes_room, setup, teardown),
+		cmocka_unit_test_setup_teardown(too_far_behind, setup, teardown),
+		cmocka_unit_test_setup_teardown(router_is_gone, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

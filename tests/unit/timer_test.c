@@ -110,9 +110,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-			cmocka_unit_test(nothing_armed_nothing_due),
-			cmocka_unit_test(budget),
-			cmocka_unit_test(agrees_with_naive),
+		cmocka_unit_test(nothing_armed_nothing_due),
+		cmocka_unit_test(budget),
+		cmocka_unit_test(agrees_with_naive),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,18 +87,18 @@ env_emit_later(struct env *env, struct pkt *p, enum pkt_origin origin)
 }
 
 static const struct env_ops ops = {
-		.pkt_new = env_new, .pkt_copy = env_copy, .pkt_free = env_free, .emit = env_emit_later};
+	.pkt_new = env_new, .pkt_copy = env_copy, .pkt_free = env_free, .emit = env_emit_later};
 
 void
 test_env_init(struct test_env *t, uint64_t seed)
 {
 	memset(t, 0, sizeof(*t));
 	t->env = (struct env){
-			.now = 1000 * TEST_SECOND,
-			.ops = &ops,
-			.timers = &t->timers,
-			.epoch = &t->epoch,
-			.random = seed | 1,
+		.now = 1000 * TEST_SECOND,
+		.ops = &ops,
+		.timers = &t->timers,
+		.epoch = &t->epoch,
+		.random = seed | 1,
 	};
 	t->allocs_left = UINT_MAX;
 	timers_init(&t->timers);
@@ -248,7 +248,8 @@ test_udp(uint8_t *buf, const struct test_ip *ip, uint16_t sport, uint16_t dport,
 	struct udphdr *u = (struct udphdr *)l4;
 	size_t all = sizeof(*u) + len;
 
-	*u = (struct udphdr){.source = htons(sport), .dest = htons(dport), .len = htons((uint16_t)all)};
+	*u = (struct udphdr){
+		.source = htons(sport), .dest = htons(dport), .len = htons((uint16_t)all)};
 	count_up(l4 + sizeof(*u), len);
 	u->check = l4_checksum(ip, IPPROTO_UDP, l4, all);
 	return test_ip4(buf, ip, IPPROTO_UDP, l4, all);
@@ -261,14 +262,16 @@ test_tcp(uint8_t *buf, const struct test_ip *ip, uint16_t sport, uint16_t dport,
 	struct tcphdr *h = (struct tcphdr *)l4;
 	size_t all = sizeof(*h) + len;
 
-	*h = (struct tcphdr){.source = htons(sport), .dest = htons(dport), .doff = 5, .ack = 1, .seq = htonl(1)};
+	*h = (struct tcphdr){
+		.source = htons(sport), .dest = htons(dport), .doff = 5, .ack = 1, .seq = htonl(1)};
 	count_up(l4 + sizeof(*h), len);
 	h->check = l4_checksum(ip, IPPROTO_TCP, l4, all);
 	return test_ip4(buf, ip, IPPROTO_TCP, l4, all);
 }
 
 size_t
-test_icmp(uint8_t *buf, const struct test_ip *ip, uint8_t type, uint8_t code, uint16_t id, uint16_t seq, size_t len)
+test_icmp(uint8_t *buf, const struct test_ip *ip, uint8_t type, uint8_t code, uint16_t id,
+	uint16_t seq, size_t len)
 {
 	uint8_t *l4 = buf + sizeof(struct iphdr) + ip->options_len;
 	struct icmphdr *h = (struct icmphdr *)l4;

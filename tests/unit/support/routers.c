@@ -33,19 +33,20 @@ test_prefix(const char *text)
 }
 
 static struct iface *
-set_iface(struct test_router *t, uint16_t slot, const char *name, enum iface_kind kind, uint32_t mtu)
+set_iface(
+	struct test_router *t, uint16_t slot, const char *name, enum iface_kind kind, uint32_t mtu)
 {
 	struct iface *i = &t->ifaces[slot];
 
 	*i = (struct iface){
-			.slot = slot,
-			.kind = kind,
-			.up = true,
-			.point_to_point = kind == IFACE_IUCV,
-			.mtu = mtu,
-			.mac = {{2, 0, 0, 0, 0, (uint8_t)slot}},
-			.addrs = t->addrs[slot],
-			.live = &t->lives[slot],
+		.slot = slot,
+		.kind = kind,
+		.up = true,
+		.point_to_point = kind == IFACE_IUCV,
+		.mtu = mtu,
+		.mac = {{2, 0, 0, 0, 0, (uint8_t)slot}},
+		.addrs = t->addrs[slot],
+		.live = &t->lives[slot],
 	};
 	snprintf(i->name, sizeof(i->name), "%s", name);
 	t->lives[slot].carrier = true;
@@ -72,8 +73,11 @@ add_static(struct route **routes, size_t *n, const char *to, const char *via, ui
 	*routes = realloc(*routes, (*n + 1) * sizeof(**routes));
 	assert(hop && *routes);
 	*hop = (struct nexthop){.via = test_addr(via), .oif = oif, .weight = 1};
-	(*routes)[(*n)++] = (struct route){
-			.to = test_prefix(to), .type = ROUTE_UNICAST, .table = TABLE_MAIN, .hops = hop, .n_hops = 1};
+	(*routes)[(*n)++] = (struct route){.to = test_prefix(to),
+		.type = ROUTE_UNICAST,
+		.table = TABLE_MAIN,
+		.hops = hop,
+		.n_hops = 1};
 }
 
 static void
@@ -94,7 +98,11 @@ void
 test_router_init(struct test_router *t)
 {
 	memset(t, 0, sizeof(*t));
-	t->r = (struct router){.name = "test", .forward = true, .ifaces = t->slots, .n_ifaces = TEST_IFACES, .live = &t->live};
+	t->r = (struct router){.name = "test",
+		.forward = true,
+		.ifaces = t->slots,
+		.n_ifaces = TEST_IFACES,
+		.live = &t->live};
 	tunables_init(&t->r.tunables);
 	t->live.now = &t->r;
 	t->live.reasm = reasm_new(&t->live);
@@ -103,7 +111,8 @@ test_router_init(struct test_router *t)
 	add_addr(set_iface(t, TEST_ETH0, "eth0", IFACE_LAN, 1500), "10.0.0.1/24", NULL);
 	add_addr(&t->ifaces[TEST_ETH0], "10.0.9.1/24", NULL);
 	add_addr(set_iface(t, TEST_ETH1, "eth1", IFACE_LAN, 1400), "10.1.0.1/24", NULL);
-	add_addr(set_iface(t, TEST_IUCV0, "iucv0", IFACE_IUCV, 1492), "192.168.1.1/32", "192.168.1.2");
+	add_addr(set_iface(t, TEST_IUCV0, "iucv0", IFACE_IUCV, 1492), "192.168.1.1/32",
+		"192.168.1.2");
 	add_addr(set_iface(t, TEST_DUMMY0, "dummy0", IFACE_DUMMY, 1500), "192.0.2.1/32", NULL);
 	make_fib(t);
 }
