@@ -3,15 +3,19 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/random.h>
 
 /*
  * Open addressing with linear probing, at most half full. An entry is never taken out alone: an aged one is overwritten
- * in place by its own address, or dropped when the table is rebuilt because it has filled up.
+ * in place by its own address, or dropped when the table is rebuilt because it has filled up. A flood of invented addresses costs
+ * little: a full table is not rebuilt before an entry can have aged, and the seed keeps probe sequences short.
  */
 struct lan_live {
 	struct lan_mac *slots;
 	size_t size, used, limit; /* size is a power of two */
 	uint64_t ageing;
+	uint64_t full_until; /* ns, CLOCK_MONOTONIC: nothing ages before, 0: not known to be full */
+	uint64_t seed;
 };
 
 static bool
@@ -21,12 +25,13 @@ is_empty(const struct lan_mac *e)
 }
 
 static size_t
-hash(const struct mac_addr *m)
+hash(const struct lan_live *l, const struct mac_addr *m)
 {
 	uint64_t h = 0;
 
 	memcpy(&h, m->b, sizeof(m->b));
-	h *= 0x9e3779b97f4a7c15ULL;
+	h = (h ^ l->seed) * 0x9e3779b97f4a7c15ULL;
+	h = (h ^ h >> 32 ^ l->seed >> 17) * 0xd6e8feb86659fd93ULL;
 	return (size_t)(h >> 32);
 }
 
@@ -39,6 +44,8 @@ lan_live_new(size_t limit, uint64_t ageing)
 		return NULL;
 	*l = (struct lan_live){.size = 16, .limit = limit, .ageing = ageing};
 	l->slots = calloc(l->size, sizeof(*l->slots));
+	if (getrandom(&l->seed, sizeof(l->seed), GRND_NONBLOCK) < 0)
+		l->seed = (uintptr_t)l->slots;
 	if (!l->slots) {
 		free(l);
 		errno = ENOMEM;
@@ -56,10 +63,18 @@ lan_live_free(struct lan_live *l)
 	free(l);
 }
 
+void
+lan_live_tune(struct lan_live *l, size_t limit, uint64_t ageing)
+{
+	l->limit = limit;
+	l->ageing = ageing;
+	l->full_until = 0;
+}
+
 static struct lan_mac *
 find(const struct lan_live *l, const struct mac_addr *mac)
 {
-	size_t i = hash(mac) & (l->size - 1);
+	size_t i = hash(l, mac) & (l->size - 1);
 
 	while (!is_empty(&l->slots[i]) && !mac_equal(&l->slots[i].mac, mac))
 		i = (i + 1) & (l->size - 1);
@@ -77,6 +92,7 @@ rebuild(struct lan_live *l, size_t size, uint64_t oldest, uint32_t gone)
 		return -ENOMEM;
 	next.size = size;
 	next.used = 0;
+	next.full_until = UINT64_MAX;
 	for (size_t i = 0; i < l->size; i++) {
 		const struct lan_mac *e = &l->slots[i];
 
@@ -84,7 +100,10 @@ rebuild(struct lan_live *l, size_t size, uint64_t oldest, uint32_t gone)
 			continue;
 		*find(&next, &e->mac) = *e;
 		next.used++;
+		next.full_until = RTE_MIN(next.full_until, e->seen + l->ageing);
 	}
+	if (next.used < l->limit)
+		next.full_until = 0;
 	free(l->slots);
 	*l = next;
 	return 0;
@@ -96,19 +115,28 @@ horizon(const struct lan_live *l, uint64_t now)
 	return now > l->ageing ? now - l->ageing : 0;
 }
 
+/* => false: there is no room for one more. */
+static bool
+make_room(struct lan_live *l, uint64_t now)
+{
+	bool full = l->used >= l->limit;
+
+	if (!full && (l->used + 1) * 2 <= l->size)
+		return true;
+	if (full && now <= l->full_until)
+		return false;
+	return rebuild(l, full ? l->size : l->size * 2, horizon(l, now), UINT32_MAX) == 0 && l->used < l->limit;
+}
+
 void
 mac_table_learn(struct lan_live *l, const struct mac_addr *mac, uint32_t member, uint64_t now)
 {
 	struct lan_mac *e = find(l, mac);
 
 	if (is_empty(e)) {
-		if (l->used >= l->limit || (l->used + 1) * 2 > l->size) {
-			size_t size = l->used >= l->limit ? l->size : l->size * 2;
-
-			if (rebuild(l, size, horizon(l, now), UINT32_MAX) < 0 || l->used >= l->limit)
-				return;
-			e = find(l, mac);
-		}
+		if (!make_room(l, now))
+			return;
+		e = find(l, mac);
 		l->used++;
 		e->mac = *mac;
 	}

@@ -16,6 +16,8 @@ deliver(struct walker *w, const struct attach *to, struct pkt *p)
 {
 	const struct router *r;
 
+	record_refuse(p->recorder, "it went through a LAN");
+	p->recorder = NULL;
 	switch (to->kind) {
 	case ATTACH_PORT:
 		w->send(w, to->a, p);
@@ -82,7 +84,8 @@ lan_input(struct walker *w, const struct lan *lan, uint32_t from, struct pkt *p)
 		return;
 	}
 	mac_table_learn(lan->live, &src, from, w->env.now);
-	if (mac_is_multicast(&dst) || !mac_table_find(lan->live, &dst, w->env.now, &member))
+	if (mac_is_multicast(&dst) || !mac_table_find(lan->live, &dst, w->env.now, &member) ||
+			member >= lan->n_members)
 		flood(w, lan, from, p);
 	else if (member == from)
 		lan_drop(w, p, DROP_LAN_FILTER);

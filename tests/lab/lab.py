@@ -121,6 +121,12 @@ def processes():
     return found
 
 
+def alive(pids):
+    """Those of the processes that still run; a dead one that nobody has waited for does not count."""
+    listed = processes()
+    return {p for p in pids if listed.get(p)}
+
+
 def children_of(pid):
     """All descendants of a process."""
     parents = {}
@@ -333,11 +339,11 @@ class Lab:
         return self.status()["engine_pid"]
 
     def daemons(self):
-        """Process ids of keeper and engine."""
-        found = set()
+        """Process ids of keeper and engine, and of what the keeper keeps in each guest."""
+        found, listed = set(), processes()
         with contextlib.suppress(OSError, ValueError, IndexError):
             found.add(self.keeper_pid())
-        return found | {p for k in found for p in children_of(k) if "rookery" in processes().get(p, "")}
+        return found | {p for k in found for p in children_of(k) if "rookery" in listed.get(p, "")}
 
     def guest_processes(self):
         with contextlib.suppress(OSError, ValueError, IndexError):

@@ -166,7 +166,7 @@ def detached(suite):
         try:
             other.running = process.wait(30 * lab.SCALE) == 0
             ended = select.select([process.stdout], [], [], 0)[0] and drain(process.stdout)
-            check(ended, "it is held open by: " + ", ".join(c for p, c in lab.processes().items() if p in other.daemons()))
+            check(ended, "rookery-keeper or rookeryd holds it open")
         finally:
             process.stdout.close()
             other.stop()
