@@ -21,12 +21,23 @@ struct capture {
 	bool ended;
 };
 
+/* What bpf_validate() of user space lets pass: a jump back, with which a filter may never end. */
+static bool
+ends(const struct bpf_insn *filter, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (BPF_CLASS(filter[i].code) == BPF_JMP && BPF_OP(filter[i].code) == BPF_JA && filter[i].k >= n - i - 1)
+			return false;
+	}
+	return true;
+}
+
 struct capture *
 capture_new(const struct bpf_insn *filter, unsigned n, uint32_t snaplen, int notify)
 {
 	struct capture *c;
 
-	if (n && !bpf_validate(filter, (int)n)) {
+	if (n && (!bpf_validate(filter, (int)n) || !ends(filter, n))) {
 		errno = EINVAL;
 		return NULL;
 	}

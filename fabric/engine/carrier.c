@@ -27,8 +27,9 @@ link_is_up(struct engine *e, const struct placement *place, const struct cfg_ifa
 	return i->up && (i->kind == CFG_LAN || i->kind == CFG_OSA || (i->far && end_is_up(e, place, i->far)));
 }
 
+/* Routes that lead by other interfaces may win or lose by this one: the answers of the whole router may change. */
 static void
-router_carrier(struct engine *e, const struct cfg_iface *i, struct iface_live *live, bool up)
+router_carrier(struct engine *e, const struct cfg_iface *i, struct router_live *router, struct iface_live *live, bool up)
 {
 	if (live->carrier == up && live->carrier_since)
 		return;
@@ -37,6 +38,7 @@ router_carrier(struct engine *e, const struct cfg_iface *i, struct iface_live *l
 	live->carrier = up;
 	live->carrier_since = e->control.walker.env.now;
 	version_bump(&e->epoch, &live->version);
+	version_bump(&e->epoch, &router->version);
 	if (!up && live->neigh)
 		neigh_flush(live->neigh, &e->control.walker.env);
 }
@@ -65,7 +67,7 @@ carriers_update(struct engine *e, const struct placement *place)
 			if (iface->kind == CFG_DUMMY)
 				continue;
 			if (c->nodes[n].kind == CFG_ROUTER)
-				router_carrier(e, iface, pi->live, up);
+				router_carrier(e, iface, place->nodes[n].live, pi->live, up);
 			else
 				guest_carrier(iface, e->ports[pi->port], up);
 		}

@@ -24,6 +24,7 @@ client_new(struct server *s, int fd)
 {
 	struct client *c = calloc(1, sizeof(*c));
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
+	int rc;
 
 	if (!c) {
 		close(fd);
@@ -33,8 +34,9 @@ client_new(struct server *s, int fd)
 	LIST_INSERT_HEAD(&s->clients, c, entry);
 	if (epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0)
 		return 0;
+	rc = -errno;
 	client_free(s, c);
-	return -errno;
+	return rc;
 }
 
 void
@@ -109,8 +111,10 @@ start_probe(struct server *s, struct client *c, const json_t *msg)
 
 	if (!r.router)
 		return wire_error("there is no router '%s'", node ? node : "");
-	if (!address(msg, "to", &r.to) || r.to.family != AF_INET || !address(msg, "src", &r.from))
+	if (!address(msg, "to", &r.to) || r.to.family != AF_INET)
 		return wire_error("a probe needs an IPv4 address to go to");
+	if (!address(msg, "src", &r.from) || r.from.family == AF_INET6)
+		return wire_error("the source of a probe is an IPv4 address");
 	if (ttl < 1 || ttl > 255 || size < 0 || size > 65507 || timeout < 1 || timeout > 3600000)
 		return wire_error("ttl is 1 to 255, size 0 to 65507 bytes, timeout_ms 1 to 3600000");
 	r.ttl = (uint8_t)ttl;
@@ -222,6 +226,7 @@ start_capture(struct server *s, struct client *c, const json_t *msg)
 	struct bpf_insn *filter;
 	unsigned n;
 
+	errno = 0;
 	if (c->capture)
 		return wire_error("this connection captures already");
 	if (!list)
@@ -230,10 +235,14 @@ start_capture(struct server *s, struct client *c, const json_t *msg)
 	c->capture = n && !filter ? NULL
 				  : capture_new(filter, n, (uint32_t)number(msg, "snaplen", 0), e->control.wake_fd);
 	free(filter);
-	if (c->capture && !c->spare)
-		c->spare = malloc(CAPTURE_BUFFER);
-	if (!c->capture || !c->spare)
-		return wire_error("the capture filter is not valid");
+	if (!c->capture)
+		return wire_error(errno == ENOMEM ? "no memory for one more capture" : "the capture filter is not valid");
+	c->spare = malloc(CAPTURE_BUFFER);
+	if (!c->spare) {
+		capture_free(c->capture);
+		c->capture = NULL;
+		return wire_error("no memory for one more capture");
+	}
 	slow_lock(&e->control);
 	capture_attach(c->capture, list);
 	slow_unlock(&e->control);

@@ -48,6 +48,7 @@ struct engine_port {
 	rte_spinlock_t lock;   /* of a port without descriptor: rx and tx exclude each other */
 	bool guest_up;         /* the guest has set its interface up; under the slow lock */
 	bool carrier;          /* last told to the far side; control thread */
+	bool started;          /* its worker watches it; control thread */
 	bool ready;            /* on the worker's ready list; under its ready_lock */
 	TAILQ_ENTRY(engine_port) ready_link;
 	struct capture *captures; /* under the slow lock */
@@ -88,7 +89,7 @@ struct engine {
 	_Atomic uint64_t next_timer; /* when the first is due, for the worker that runs them */
 	struct epoch epoch;
 	struct tunables tunables; /* of the fabric */
-	struct engine_port **ports; /* by slot, PORTS_MAX; [0] is NULL */
+	struct engine_port *_Atomic *ports; /* by slot, PORTS_MAX; [0] is NULL; workers read it while they are online */
 	uint32_t ports_end;         /* one above the highest slot ever used */
 	struct port_pools pools;
 	struct rte_rcu_qsbr *rcu;
@@ -126,6 +127,8 @@ void worker_fini(struct worker *w);
 void worker_wake(struct worker *w);
 /* Under the slow lock: runs what is queued. Then, without it, worker_flush() sends. */
 void worker_run_queue(struct worker *w);
+/* Under the slow lock, by the control thread: packets that wait in the queue find their places in the generation to come. */
+void worker_follow(struct worker *w, const struct fabric *next);
 void worker_flush(struct worker *w);
 
 /* env.c: buffers and queue for the floors below. */
@@ -133,11 +136,15 @@ extern const struct env_ops engine_env_ops;
 
 /* port_table.c; control thread. Ports are linked under the slow lock. */
 struct engine_port *engine_port_new(struct port *port);
-/* At ep->slot. => 0 or -errno. */
+/* At ep->slot: packets may leave by it. => 0 or -errno. */
 int engine_port_link(struct engine *e, struct engine_port *ep);
+/* The generation knows where its packets go: its worker may receive them. */
+void engine_port_start(struct engine_port *ep);
 void engine_port_unlink(struct engine *e, struct engine_port *ep);
 void engine_port_free(struct engine_port *ep); /* closes the port; after a grace period */
-/* Takes what a port has received. Under the slow lock. */
+/* Number of packets on the wire that a packet at a port stands for, parsed or not. */
+uint32_t engine_port_segments(const struct pkt *p);
+/* Takes what a port has received, and starts what that has queued: flows stay in order. Under the slow lock. */
 void engine_port_input(struct worker *w, struct engine_port *ep, struct pkt **p, uint16_t n);
 
 #endif

@@ -24,6 +24,19 @@ pkt_new(struct env *env, uint32_t len)
 	return pkt_of(m);
 }
 
+/* Layer 3 of a copy lies as it does in the original: headers are read as words. */
+static void
+align_as(struct rte_mbuf *m, const struct pkt *p)
+{
+	uint8_t *at = rte_pktmbuf_mtod(m, uint8_t *);
+	unsigned shift = ((uintptr_t)at - (uintptr_t)pkt_data(p)) % 4;
+
+	if (shift == 0)
+		return;
+	memmove(at - shift, at, m->data_len);
+	m->data_off = (uint16_t)(m->data_off - shift);
+}
+
 static struct pkt *
 pkt_copy(struct env *env, const struct pkt *p)
 {
@@ -31,7 +44,10 @@ pkt_copy(struct env *env, const struct pkt *p)
 
 	if (!m)
 		return NULL;
+	align_as(m, p);
 	*pkt_of(m) = *p;
+	pkt_of(m)->recorder = NULL;
+	pkt_of(m)->flags &= (uint16_t)~PKT_HAS_L2;
 	return pkt_of(m);
 }
 

@@ -18,6 +18,8 @@ struct slots {
 static int
 slots_use(struct slots *s, uint32_t slot)
 {
+	if (slot == UINT32_MAX)
+		return -ENOMEM;
 	if (slot >= s->size) {
 		uint32_t size = (slot + 64) * 2;
 		uint8_t *used = realloc(s->used, size);
@@ -229,7 +231,7 @@ place_members(struct placement *p, const struct placement *old, const struct cfg
 				if (!kept)
 					pi->member = slots_take(&slots);
 				rc = slots_use(&slots, pi->member);
-				if (pi->member >= to->members_end)
+				if (rc == 0 && pi->member >= to->members_end)
 					to->members_end = pi->member + 1;
 			}
 		}
@@ -262,7 +264,7 @@ place_lans(struct placement *p, const struct placement *old)
 			l->slot = slots_take(&slots);
 			l->live = lan_live_new((size_t)tunable_row(TUNE_MAC_TABLE)->fallback,
 					(uint64_t)tunable_row(TUNE_MAC_AGEING_TIME)->fallback * 1000000u);
-			rc = l->live ? 0 : -ENOMEM;
+			rc = l->live && l->slot != UINT32_MAX ? 0 : -ENOMEM;
 		}
 		if (rc == 0)
 			rc = place_members(p, old, &c->lans[i], l);

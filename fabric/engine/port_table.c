@@ -7,6 +7,7 @@
 #include "fabric/router/way.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 
@@ -49,22 +50,32 @@ engine_port_new(struct port *port)
 int
 engine_port_link(struct engine *e, struct engine_port *ep)
 {
-	struct epoll_event event = {.events = EPOLLIN, .data.ptr = ep};
+	struct epoll_event event = {.data.u64 = ep->slot};
 
 	ep->port->slot = ep->slot;
 	ep->worker = &e->workers[ep->slot % e->n_workers];
 	if (ep->port->fd >= 0 && epoll_ctl(ep->worker->epoll_fd, EPOLL_CTL_ADD, ep->port->fd, &event) < 0)
 		return -errno;
-	if (ep->port->polled) {
-		rte_spinlock_lock(&ep->worker->ready_lock);
-		TAILQ_INSERT_TAIL(&ep->worker->polled, ep, ready_link);
-		rte_spinlock_unlock(&ep->worker->ready_lock);
-		worker_wake(ep->worker);
-	}
 	e->ports[ep->slot] = ep;
 	if (ep->slot >= e->ports_end)
 		e->ports_end = ep->slot + 1;
 	return 0;
+}
+
+void
+engine_port_start(struct engine_port *ep)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.u64 = ep->slot};
+
+	ep->started = true;
+	if (ep->port->fd >= 0)
+		epoll_ctl(ep->worker->epoll_fd, EPOLL_CTL_MOD, ep->port->fd, &event);
+	if (!ep->port->polled)
+		return;
+	rte_spinlock_lock(&ep->worker->ready_lock);
+	TAILQ_INSERT_TAIL(&ep->worker->polled, ep, ready_link);
+	rte_spinlock_unlock(&ep->worker->ready_lock);
+	worker_wake(ep->worker);
 }
 
 void
@@ -76,7 +87,7 @@ engine_port_unlink(struct engine *e, struct engine_port *ep)
 	if (ep->port->fd >= 0)
 		epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, ep->port->fd, NULL);
 	rte_spinlock_lock(&w->ready_lock);
-	if (ep->port->polled)
+	if (ep->port->polled && ep->started)
 		TAILQ_REMOVE(&w->polled, ep, ready_link);
 	if (ep->ready)
 		TAILQ_REMOVE(&w->ready, ep, ready_link);
@@ -90,6 +101,19 @@ engine_port_free(struct engine_port *ep)
 {
 	ep->port->ops->close(ep->port);
 	free(ep);
+}
+
+uint32_t
+engine_port_segments(const struct pkt *p)
+{
+	uint32_t l4 = (uint32_t)p->l2_len + p->csum_start, headers;
+	struct tcphdr tcp;
+
+	if (!pkt_is_gso(p) || p->gso_size == 0 || l4 + sizeof(tcp) > pkt_head_len(p))
+		return 1;
+	memcpy(&tcp, (const uint8_t *)pkt_data(p) + l4, sizeof(tcp));
+	headers = l4 + tcp.doff * 4u;
+	return pkt_len(p) <= headers ? 1 : (pkt_len(p) - headers + p->gso_size - 1) / p->gso_size;
 }
 
 static void
@@ -127,10 +151,11 @@ engine_port_input(struct worker *w, struct engine_port *ep, struct pkt **p, uint
 	const struct attach *to = ep->slot < f->n_ports ? &f->ports[ep->slot] : &nowhere;
 
 	for (uint16_t i = 0; i < n; i++) {
-		ep->count.rx_packets += pkt_segments(p[i]);
+		ep->count.rx_packets += engine_port_segments(p[i]);
 		ep->count.rx_bytes += pkt_len(p[i]);
 		if (ep->captures)
 			capture_packet(&w->walker, ep->captures, p[i], ep->port->frames, true);
 		input(&w->walker, to, p[i]);
+		worker_run_queue(w);
 	}
 }

@@ -3,6 +3,7 @@
 
 #include "fabric/base/log.h"
 #include "fabric/engine/retire.h"
+#include "fabric/lan/lan.h"
 #include "routing/neigh.h"
 
 #include <errno.h>
@@ -57,26 +58,39 @@ link_ports(struct change *c)
 	return rc;
 }
 
+/* Neighbours hold as long as the interface stays where it is, under the MAC address that they know. */
+static void
+adopt_neighbours(struct engine *e, const struct router *was, const struct router *r)
+{
+	for (uint16_t f = 2; f < r->n_ifaces; f++) {
+		const struct iface *to = r->ifaces[f], *from = router_iface(was, f);
+
+		if (!to || !to->live->neigh || !from || from->live != to->live)
+			continue;
+		if (from->attach.kind != to->attach.kind || from->attach.a != to->attach.a || from->attach.b != to->attach.b ||
+				!mac_equal(&from->mac, &to->mac))
+			neigh_flush(to->live->neigh, &e->control.walker.env);
+	}
+}
+
 static void
 adopt_routers(struct engine *e, const struct fabric *now, const struct fabric *next)
 {
 	for (size_t i = 0; i < next->n_routers; i++) {
 		struct router *r = next->routers[i];
-		bool known = r && r->live->now;
+		const struct router *was = r ? r->live->now : NULL;
 
 		if (!r || (i < now->n_routers && now->routers[i] == r))
 			continue;
 		r->live->now = r;
 		version_bump(&e->epoch, &r->live->version);
-		for (size_t f = 2; known && f < r->n_ifaces; f++) {
-			if (r->ifaces[f] && r->ifaces[f]->live->neigh)
-				neigh_flush(r->ifaces[f]->live->neigh, &e->control.walker.env);
-		}
+		if (was)
+			adopt_neighbours(e, was, r);
 	}
 }
 
 static void
-adopt_tunables(struct engine *e, const struct config *c)
+adopt_tunables(struct engine *e, const struct config *c, const struct placement *place)
 {
 	enum tunable_id id;
 
@@ -85,6 +99,18 @@ adopt_tunables(struct engine *e, const struct config *c)
 		if (tunable_find(c->tunables[i].name, &id))
 			e->tunables.value[id] = c->tunables[i].value;
 	}
+	for (size_t i = 0; i < c->n_lans; i++)
+		lan_live_tune(place->lans[i].live, (size_t)tune(&e->tunables, TUNE_MAC_TABLE),
+				tune_ns(&e->tunables, TUNE_MAC_AGEING_TIME));
+}
+
+/* What waits in the workers' queues goes on in the next generation. */
+static void
+adopt_queues(struct engine *e, const struct fabric *next)
+{
+	for (unsigned i = 0; i < e->n_workers; i++)
+		worker_follow(&e->workers[i], next);
+	worker_follow(&e->control, next);
 }
 
 static void
@@ -100,10 +126,13 @@ commit(struct change *c, struct config *config, struct retired *r)
 	e->control.walker.fabric = c->next;
 	e->placement = c->place;
 	e->config = config;
-	adopt_tunables(e, config);
+	adopt_tunables(e, config, c->place);
 	adopt_routers(e, r->fabric, c->next);
+	adopt_queues(e, c->next);
 	retire_unlink(e, r);
 	carriers_update(e, c->place);
+	for (size_t i = 0; i < c->n_opened; i++)
+		engine_port_start(c->opened[i]);
 	worker_run_queue(&e->control);
 	slow_unlock(&e->control);
 	worker_flush(&e->control);

@@ -91,6 +91,17 @@ unlink_routers(struct env *env, const struct placement *old, const struct placem
 	}
 }
 
+/* The interface `was` of the generation before is on a LAN of the same name in `next`. */
+static bool
+same_lan(const struct placement *next, const struct cfg_iface *was, const struct cfg_lan *lan)
+{
+	const struct cfg_node *n = config_node(next->config, was->node->name);
+	const struct cfg_iface *i = n ? config_iface(n, was->name) : NULL;
+	const struct cfg_lan *now = i ? lan_of_iface(next->config, i) : NULL;
+
+	return now && strcmp(now->name, lan->name) == 0;
+}
+
 /* What LANs have learned of members that have left or moved. */
 static void
 forget_members(const struct placement *old, const struct placement *next)
@@ -103,7 +114,8 @@ forget_members(const struct placement *old, const struct placement *next)
 			const struct placed_lan *pl = lan ? placed_lan(next, lan->name) : NULL;
 			const struct placed_iface *now = placed_before(next, &node->ifaces[i]);
 
-			if (pl && (!now || now->member != old->nodes[n].ifaces[i].member))
+			if (pl && (!now || !same_lan(next, &node->ifaces[i], lan) ||
+						  now->member != old->nodes[n].ifaces[i].member))
 				lan_forget(pl->live, old->nodes[n].ifaces[i].member);
 		}
 	}

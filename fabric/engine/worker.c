@@ -12,6 +12,7 @@
 #include "fabric/router/way.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <rte_lcore.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -33,9 +34,13 @@ send_to_port(struct walker *walker, uint32_t port, struct pkt *p)
 		pkt_drop(&walker->env, &walker->env.drops, p, DROP_IFACE_GONE);
 		return;
 	}
+	if (!ep->guest_up) {
+		pkt_drop(&walker->env, &walker->env.drops, p, DROP_IFACE_DOWN);
+		return;
+	}
 	if (ep->captures)
 		capture_packet(walker, ep->captures, p, ep->port->frames, false);
-	ep->count.tx_packets += pkt_segments(p);
+	ep->count.tx_packets += engine_port_segments(p);
 	ep->count.tx_bytes += pkt_len(p);
 	if (walker->env.now - ep->last_sent > 1000000000u)
 		ep->wakeups++;
@@ -69,12 +74,47 @@ worker_flush(struct worker *w)
 void
 worker_run_queue(struct worker *w)
 {
-	for (unsigned i = 0; i < QUEUE_BUDGET && w->queued; i++) {
+	/* the control thread has no next turn */
+	unsigned budget = w->id == WORKERS_MAX ? UINT_MAX : QUEUE_BUDGET;
+
+	for (unsigned i = 0; i < budget && w->queued; i++) {
 		struct pkt *p = STAILQ_FIRST(&w->queue);
 
 		STAILQ_REMOVE_HEAD(&w->queue, queue);
 		w->queued--;
-		router_start(&w->walker, p);
+		if (p->router)
+			router_start(&w->walker, p);
+		else
+			pkt_drop(&w->walker.env, &w->walker.env.drops, p, DROP_IFACE_GONE);
+	}
+}
+
+/* => false: the place of the packet in the next generation is gone. */
+static bool
+follow_iface(const struct router *now, const struct iface **at)
+{
+	const struct iface *i = *at ? router_iface(now, (*at)->slot) : NULL;
+
+	if (*at && (!i || i->live != (*at)->live))
+		return false;
+	*at = i;
+	return true;
+}
+
+void
+worker_follow(struct worker *w, const struct fabric *next)
+{
+	struct pkt *p;
+
+	STAILQ_FOREACH(p, &w->queue, queue) {
+		const struct router *r = p->router;
+		const struct router *now = r && r->slot < next->n_routers ? next->routers[r->slot] : NULL;
+
+		if (now == r)
+			continue;
+		if (!now || now->live != r->live || !follow_iface(now, &p->in) || !follow_iface(now, &p->out))
+			now = NULL;
+		p->router = now;
 	}
 }
 
@@ -96,7 +136,6 @@ receive(struct worker *w, struct engine_port *ep)
 		return 0;
 	slow_lock(w);
 	engine_port_input(w, ep, burst, n);
-	worker_run_queue(w);
 	slow_unlock(w);
 	worker_flush(w);
 	w->stats.packets += n;
@@ -104,11 +143,11 @@ receive(struct worker *w, struct engine_port *ep)
 	return n;
 }
 
-/* Takes at most as many ports as are ready now: what they answer each other waits for the next turn. */
+/* Takes a bounded number of ports: what they answer each other waits for the next turn. Who has more than a burst queues again. */
 static unsigned
 receive_ready(struct worker *w)
 {
-	unsigned n = 0, turns = 0;
+	unsigned n = 0, got, turns = 0;
 	struct engine_port *ep;
 
 	while (turns++ < EVENTS) {
@@ -121,7 +160,10 @@ receive_ready(struct worker *w)
 		rte_spinlock_unlock(&w->ready_lock);
 		if (!ep)
 			break;
-		n += receive(w, ep);
+		got = receive(w, ep);
+		if (got == BURST)
+			ep->port->ready(ep->port, ep->port->ready_arg);
+		n += got;
 	}
 	return n;
 }
@@ -182,17 +224,19 @@ wait_for_events(struct worker *w, struct epoll_event *events, uint64_t ns)
 	return n;
 }
 
+/* Events name slots, not ports: while this worker slept, a port that they are about may have been freed. */
 static unsigned
 receive_events(struct worker *w, const struct epoll_event *events, int n)
 {
 	unsigned packets = 0;
 
 	for (int i = 0; i < n; i++) {
+		struct engine_port *ep = w->engine->ports[events[i].data.u64];
 		eventfd_t count;
 
-		if (events[i].data.ptr)
-			packets += receive(w, events[i].data.ptr);
-		else
+		if (ep)
+			packets += receive(w, ep);
+		else if (events[i].data.u64 == 0)
 			eventfd_read(w->wake_fd, &count);
 	}
 	return packets;
