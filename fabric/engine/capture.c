@@ -21,15 +21,41 @@ struct capture {
 	bool ended;
 };
 
-/* What bpf_validate() of user space lets pass: a jump back, with which a filter may never end. */
+/* The instructions that bpf_filter() has; any other one makes it abort. */
 static bool
-ends(const struct bpf_insn *filter, unsigned n)
+is_instruction(uint16_t code)
+{
+	switch (code & ~BPF_X) {
+	case BPF_ALU | BPF_ADD: case BPF_ALU | BPF_SUB: case BPF_ALU | BPF_MUL: case BPF_ALU | BPF_DIV:
+	case BPF_ALU | BPF_MOD: case BPF_ALU | BPF_AND: case BPF_ALU | BPF_OR: case BPF_ALU | BPF_XOR:
+	case BPF_ALU | BPF_LSH: case BPF_ALU | BPF_RSH:
+	case BPF_JMP | BPF_JEQ: case BPF_JMP | BPF_JGT: case BPF_JMP | BPF_JGE: case BPF_JMP | BPF_JSET:
+		return true;
+	}
+	switch (code) {
+	case BPF_LD | BPF_W | BPF_ABS: case BPF_LD | BPF_H | BPF_ABS: case BPF_LD | BPF_B | BPF_ABS:
+	case BPF_LD | BPF_W | BPF_IND: case BPF_LD | BPF_H | BPF_IND: case BPF_LD | BPF_B | BPF_IND:
+	case BPF_LD | BPF_IMM: case BPF_LD | BPF_MEM: case BPF_LD | BPF_W | BPF_LEN:
+	case BPF_LDX | BPF_IMM: case BPF_LDX | BPF_MEM: case BPF_LDX | BPF_W | BPF_LEN: case BPF_LDX | BPF_B | BPF_MSH:
+	case BPF_ST: case BPF_STX: case BPF_ALU | BPF_NEG: case BPF_JMP | BPF_JA:
+	case BPF_RET | BPF_K: case BPF_RET | BPF_A: case BPF_MISC | BPF_TAX: case BPF_MISC | BPF_TXA:
+		return true;
+	}
+	return false;
+}
+
+/*
+ * A filter comes from outside. bpf_validate() of user space checks memory and where jumps lead, but lets pass what bpf_filter() does not
+ * know, and jumps back, with which a filter may never end.
+ */
+static bool
+is_valid(const struct bpf_insn *filter, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
-		if (BPF_CLASS(filter[i].code) == BPF_JMP && BPF_OP(filter[i].code) == BPF_JA && filter[i].k >= n - i - 1)
+		if (!is_instruction(filter[i].code) || (filter[i].code == (BPF_JMP | BPF_JA) && filter[i].k >= n - i - 1))
 			return false;
 	}
-	return true;
+	return bpf_validate(filter, (int)n);
 }
 
 struct capture *
@@ -37,7 +63,7 @@ capture_new(const struct bpf_insn *filter, unsigned n, uint32_t snaplen, int not
 {
 	struct capture *c;
 
-	if (n && (!bpf_validate(filter, (int)n) || !ends(filter, n))) {
+	if (n && !is_valid(filter, n)) {
 		errno = EINVAL;
 		return NULL;
 	}

@@ -30,12 +30,25 @@ end_engine(int pidfd)
 	close(pidfd);
 }
 
+/* Whoever waits for the end of our starter's output must not wait for us. */
+static void
+leave_terminal(void)
+{
+	int null = open("/dev/null", O_RDWR);
+
+	for (int fd = STDIN_FILENO; null >= 0 && fd <= STDERR_FILENO; fd++)
+		dup2(null, fd);
+	if (null > STDERR_FILENO)
+		close(null);
+}
+
 static void __attribute__((noreturn)) sweep_later(int pipe, const struct run_dir *d)
 {
 	int engine = -1;
 	pid_t pid;
 
 	child_close_others((const int[]){pipe, d->root}, 2);
+	leave_terminal();
 	setsid();
 	prctl(PR_SET_NAME, "rookery-sweep");
 	for (int s = 1; s < NSIG; s++)

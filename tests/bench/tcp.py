@@ -71,7 +71,8 @@ class Ours:
     def __init__(self, directory):
         file = directory / "bench.yaml"
         file.write_text(CONFIG)
-        run(ROOKERY, "lab", str(file), "-d")
+        with open(directory / "lab.log", "w") as log:  # not a pipe: what stays in the background may hold it open
+            subprocess.run([ROOKERY, "lab", str(file), "-d"], check=True, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=30)
 
     def inside(self, node, *argv):
         return [ROOKERY, "-f", "bench", "exec", node, "--", *argv]
