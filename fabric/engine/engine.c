@@ -102,10 +102,18 @@ workers_init(struct engine *e, unsigned n)
 	for (unsigned i = 0; i < n && rc == 0; i++) {
 		rc = worker_init(&e->workers[i], e, i);
 		if (rc == 0)
-			rc = worker_start(&e->workers[i]);
-		if (rc == 0)
 			e->n_workers++;
 	}
+	return rc;
+}
+
+int
+engine_start(struct engine *e)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < e->n_workers && rc == 0; i++)
+		rc = worker_start(&e->workers[i]);
 	return rc;
 }
 

@@ -64,6 +64,7 @@ struct worker {
 	pthread_t thread;
 	int epoll_fd, wake_fd;
 	atomic_bool stop;
+	bool running; /* control thread */
 	struct pkt_queue queue; /* packets that were made or waited, to be started */
 	unsigned queued;
 	struct {
@@ -110,6 +111,8 @@ void eal_stop(void);
 
 /* => 0 or -errno. `buffers`: number of small packet buffers. */
 int engine_init(struct engine *e, const char *run_dir, unsigned workers, unsigned buffers);
+/* Starts the workers. They inherit the rights of the caller, so it has given up its own before. => 0 or -errno. */
+int engine_start(struct engine *e);
 /* Stops the workers, closes every port, frees everything. */
 void engine_fini(struct engine *e);
 

@@ -172,8 +172,10 @@ main(int argc, char **argv)
 	rc = attach(&s, &o);
 	if (rc == 0)
 		rc = o.file ? load(&e, o.file) : 0;
-	if (rc == 0)
+	if (rc == 0 && o.file)
 		rc = privileges_drop();
+	if (rc == 0)
+		rc = engine_start(&e);
 	if (rc == 0)
 		rc = serve(&s);
 	if (s.has_keeper)

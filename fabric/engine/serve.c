@@ -2,6 +2,7 @@
 #include "fabric/engine/serve.h"
 
 #include "fabric/base/log.h"
+#include "fabric/engine/privileges.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -37,6 +38,16 @@ take_ports(struct server *s, const json_t *msg, int *fds, size_t n)
 	}
 }
 
+/* Devices of the first configuration may have needed rights to open; nothing that comes later may. */
+static json_t *
+started(struct server *s)
+{
+	int rc = s->restricted ? 0 : privileges_drop();
+
+	s->restricted = true;
+	return rc == 0 ? wire_ok() : wire_error("the engine cannot give up its privileges: %s", strerror(-rc));
+}
+
 static json_t *
 apply(struct server *s, const json_t *msg)
 {
@@ -63,7 +74,7 @@ apply(struct server *s, const json_t *msg)
 	rc = publish(s->engine, config, (uint64_t)json_integer_value(json_object_get(msg, "serial")), &s->offers, why,
 			sizeof(why));
 	if (rc == 0)
-		return wire_ok();
+		return started(s);
 	config_free(config);
 	return wire_error("%s", why);
 }

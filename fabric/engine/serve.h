@@ -12,6 +12,7 @@ struct server {
 	struct engine *engine;
 	int epoll_fd, listen_fd, signal_fd; /* listen_fd -1: nobody can ask */
 	bool has_keeper, stop;
+	bool restricted; /* privileges are given up */
 	struct wire keeper;
 	struct offers offers;
 	LIST_HEAD(, client) clients;

@@ -324,7 +324,10 @@ worker_init(struct worker *w, struct engine *e, unsigned id)
 int
 worker_start(struct worker *w)
 {
-	return -pthread_create(&w->thread, NULL, worker_main, w);
+	int rc = -pthread_create(&w->thread, NULL, worker_main, w);
+
+	w->running = rc == 0;
+	return rc;
 }
 
 void
@@ -336,9 +339,12 @@ worker_wake(struct worker *w)
 void
 worker_stop(struct worker *w)
 {
+	if (!w->running)
+		return;
 	atomic_store(&w->stop, true);
 	worker_wake(w);
 	pthread_join(w->thread, NULL);
+	w->running = false;
 }
 
 void

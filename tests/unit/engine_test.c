@@ -101,7 +101,7 @@ apply(const struct variant *v)
 static int
 setup_workers(unsigned workers)
 {
-	if (!ports_eal() || engine_init(&e, NULL, workers, BUFFERS) < 0)
+	if (!ports_eal() || engine_init(&e, NULL, workers, BUFFERS) < 0 || engine_start(&e) < 0)
 		return -1;
 	apply(&plain);
 	return 0;
@@ -135,10 +135,7 @@ teardown(void **state)
 	left = ports_in_use(&e.pools);
 	for (unsigned i = 0; i < e.n_workers; i++)
 		left -= e.workers[i].queued;
-	e.fabric = calloc(1, sizeof(struct fabric));
-	for (unsigned i = 0; i < e.n_workers; i++)
-		worker_fini(&e.workers[i]);
-	e.n_workers = 0;
+	publish_empty(&e);
 	engine_fini(&e);
 	return (int)left;
 }
