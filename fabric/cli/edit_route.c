@@ -13,15 +13,26 @@
 static bool
 same_place(const struct cfg_route *a, const struct edit_route *r)
 {
-	struct ip_prefix to = prefix_network(&r->to);
+	return prefix_equal(&a->to, &r->to) && a->table == r->table;
+}
 
-	return prefix_equal(&a->to, &to) && a->table == r->table;
+/* => the node, or NULL with the edit's error. */
+static struct cfg_node *
+node_for_route(struct edit *e, const char *node, const struct ip_prefix *to)
+{
+	struct ip_prefix network = prefix_network(to);
+	char given[PREFIX_TEXT], meant[PREFIX_TEXT];
+
+	if (prefix_equal(to, &network))
+		return edit_node(e, node);
+	edit_refuse(e, -EINVAL, "%s has host bits set, expected %s", prefix_text(to, given), prefix_text(&network, meant));
+	return NULL;
 }
 
 int
 edit_add_route(struct edit *e, const char *node, const struct edit_route *r)
 {
-	struct cfg_node *n = edit_node(e, node);
+	struct cfg_node *n = node_for_route(e, node, &r->to);
 	char text[PREFIX_TEXT];
 
 	if (!n)
@@ -65,8 +76,7 @@ route_matches(const struct cfg_route *a, const struct edit_route *r)
 int
 edit_remove_route(struct edit *e, const char *node, const struct edit_route *r)
 {
-	struct cfg_node *n = edit_node(e, node);
-	struct ip_prefix to = prefix_network(&r->to);
+	struct cfg_node *n = node_for_route(e, node, &r->to);
 	char text[PREFIX_TEXT];
 	size_t found = 0, at = 0;
 
@@ -80,10 +90,10 @@ edit_remove_route(struct edit *e, const char *node, const struct edit_route *r)
 	}
 	if (found == 0)
 		return edit_refuse(e, -ENOENT, "%s has no such route to %s in its configuration", n->name,
-				prefix_text(&to, text));
+				prefix_text(&r->to, text));
 	if (found > 1)
 		return edit_refuse(e, -EINVAL, "%s has %zu routes to %s; say which: via, dev or metric", n->name,
-				found, prefix_text(&to, text));
+				found, prefix_text(&r->to, text));
 	edit_drop(n->routes, &n->n_routes, at, sizeof(*n->routes));
 	return 0;
 }

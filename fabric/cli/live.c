@@ -54,12 +54,25 @@ serial_moved(struct cli *cl, json_int_t base)
 	return moved;
 }
 
+#define COMMAND_LINE "the command line"
+
+/* The place of an error in the text we made of the change tells nobody anything. */
+static const char *
+without_place(const char *error)
+{
+	int line, column, length = 0;
+
+	if (sscanf(error, COMMAND_LINE ":%d:%d: %n", &line, &column, &length) == 2 && length > 0)
+		return error + length;
+	return error;
+}
+
 /* => exit status, or -EAGAIN when the configuration has changed meanwhile. */
 static int
 send_changed(struct cli *cl, const struct config *cfg, json_int_t base)
 {
 	char *text = config_text(cfg);
-	json_t *request = text ? apply_request(cl, text, "the command line") : NULL, *reply;
+	json_t *request = text ? apply_request(cl, text, COMMAND_LINE) : NULL, *reply;
 	int status = STATUS_OK;
 
 	free(text);
@@ -74,7 +87,7 @@ send_changed(struct cli *cl, const struct config *cfg, json_int_t base)
 	else if (serial_moved(cl, base))
 		status = -EAGAIN;
 	else
-		status = complain("%s", client_error(reply));
+		status = complain("%s", without_place(client_error(reply)));
 	json_decref(reply);
 	return status;
 }

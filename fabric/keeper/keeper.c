@@ -278,7 +278,8 @@ start_failed(struct keeper *k, const struct fault *why)
 		log_line(LOG_ERROR, "keeper", "%s", why->text);
 	if (k->sweeper.pid > 0)
 		show_log_tail(k);
-	dprintf(k->console, "rookery-keeper: %s\n", why->text);
+	if (k->options.ready_fd < 0)
+		dprintf(k->console, "rookery-keeper: %s\n", why->text);
 	report(k, why->text);
 }
 

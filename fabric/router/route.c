@@ -202,6 +202,8 @@ route_input(struct walker *w, struct step *s)
 	why = check_addresses(p);
 	if (why != DROP_NONE)
 		return martian(w, s, why);
+	if (p->in->point_to_point && (key.dst.v4 == INADDR_BROADCAST || ip4_is_multicast(key.dst.v4)))
+		return drop(s, DROP_LINK_BROADCAST);
 	if (ip4_is_multicast(key.dst.v4))
 		return drop(s, DROP_MULTICAST);
 	everyone = key.dst.v4 == INADDR_BROADCAST || key.dst.v4 == 0;
