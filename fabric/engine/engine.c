@@ -34,6 +34,7 @@ slow_lock(struct worker *w)
 	}
 	w->walker.fabric = atomic_load_explicit(&w->engine->fabric, memory_order_acquire);
 	w->walker.env.now = clock_now();
+	w->poll_ns = (uint64_t)tune(&w->engine->tunables, TUNE_IDLE_POLL_TIME) * 1000;
 }
 
 void

@@ -64,7 +64,8 @@ struct worker {
 	pthread_t thread;
 	int epoll_fd, wake_fd;
 	atomic_bool stop;
-	bool running; /* control thread */
+	bool running;     /* control thread */
+	uint64_t poll_ns; /* idle_poll_time, as of the last time it held the slow lock */
 	struct pkt_queue queue; /* packets that were made or waited, to be started */
 	unsigned queued;
 	struct {
@@ -76,7 +77,7 @@ struct worker {
 	TAILQ_HEAD(, engine_port) ready; /* ports without descriptor that have something to receive */
 	TAILQ_HEAD(, engine_port) polled; /* ports that must be looked at; under ready_lock */
 	struct {
-		uint64_t packets, bursts, sleeps, busy_ns, since;
+		_Atomic uint64_t packets, bursts, sleeps, busy_ns, since; /* read by the control thread */
 	} stats;
 };
 

@@ -174,7 +174,7 @@ main(int argc, char **argv)
 		rc = o.file ? load(&e, o.file) : 0;
 	if (rc == 0 && o.file)
 		rc = privileges_drop();
-	if (rc == 0)
+	if (rc == 0 && o.file)
 		rc = engine_start(&e);
 	if (rc == 0)
 		rc = serve(&s);

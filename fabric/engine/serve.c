@@ -5,6 +5,7 @@
 #include "fabric/engine/privileges.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -38,14 +39,17 @@ take_ports(struct server *s, const json_t *msg, int *fds, size_t n)
 	}
 }
 
-/* Devices of the first configuration may have needed rights to open; nothing that comes later may. */
+/* Devices of the first configuration may have needed rights to open; nothing that comes later may, and no worker has any. */
 static json_t *
 started(struct server *s)
 {
 	int rc = s->restricted ? 0 : privileges_drop();
 
+	if (rc < 0)
+		return wire_error("the engine cannot give up its privileges: %s", strerror(-rc));
+	rc = s->restricted ? 0 : engine_start(s->engine);
 	s->restricted = true;
-	return rc == 0 ? wire_ok() : wire_error("the engine cannot give up its privileges: %s", strerror(-rc));
+	return rc == 0 ? wire_ok() : wire_error("the engine cannot start its workers: %s", strerror(-rc));
 }
 
 static json_t *
@@ -133,19 +137,33 @@ keeper_event(struct server *s)
 	s->stop = true;
 }
 
+/* Who cannot be served is let go; left in the queue, it would keep the listener ready for ever. */
+static void
+accept_client(struct server *s)
+{
+	int fd = wire_accept(s->listen_fd);
+
+	if (fd >= 0) {
+		client_new(s, fd);
+	} else if (fd == -EMFILE || fd == -ENFILE) {
+		close(s->reserve_fd);
+		fd = wire_accept(s->listen_fd);
+		if (fd >= 0)
+			close(fd);
+		s->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	}
+}
+
 static void
 dispatch(struct server *s, const struct epoll_event *event)
 {
 	void *about = event->data.ptr;
 	eventfd_t count;
-	int fd;
 
 	if (about == &about_keeper) {
 		keeper_event(s);
 	} else if (about == &about_listener) {
-		fd = wire_accept(s->listen_fd);
-		if (fd >= 0)
-			client_new(s, fd);
+		accept_client(s);
 	} else if (about == &about_signal) {
 		s->stop = true;
 	} else if (about == &about_wake) {
@@ -168,7 +186,8 @@ serve_init(struct server *s)
 	sigaddset(&set, SIGTERM);
 	s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (s->signal_fd < 0 || s->epoll_fd < 0)
+	s->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (s->signal_fd < 0 || s->epoll_fd < 0 || s->reserve_fd < 0)
 		return -errno;
 	rc = watch(s, s->signal_fd, &about_signal);
 	if (rc == 0)
@@ -198,6 +217,7 @@ serve(struct server *s)
 	while (!LIST_EMPTY(&s->clients))
 		client_free(s, LIST_FIRST(&s->clients));
 	offers_clear(&s->offers);
+	close(s->reserve_fd);
 	close(s->signal_fd);
 	close(s->epoll_fd);
 	return rc;

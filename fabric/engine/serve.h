@@ -11,6 +11,7 @@ struct client;
 struct server {
 	struct engine *engine;
 	int epoll_fd, listen_fd, signal_fd; /* listen_fd -1: nobody can ask */
+	int reserve_fd; /* given up for a moment to turn a client away when no descriptor is left */
 	bool has_keeper, stop;
 	bool restricted; /* privileges are given up */
 	struct wire keeper;

@@ -174,8 +174,6 @@ receive_polled(struct worker *w)
 	struct engine_port *ports[EVENTS], *ep;
 	unsigned n = 0, n_ports = 0;
 
-	if (TAILQ_EMPTY(&w->polled))
-		return 0;
 	rte_spinlock_lock(&w->ready_lock);
 	TAILQ_FOREACH(ep, &w->polled, ready_link)
 		if (n_ports < EVENTS)
@@ -201,10 +199,15 @@ static uint64_t
 patience(struct worker *w, uint64_t now)
 {
 	uint64_t next = w->id == 0 ? atomic_load(&w->engine->next_timer) : UINT64_MAX;
+	bool ready, polled;
 
-	if (w->queued || !TAILQ_EMPTY(&w->ready))
+	rte_spinlock_lock(&w->ready_lock);
+	ready = !TAILQ_EMPTY(&w->ready);
+	polled = !TAILQ_EMPTY(&w->polled);
+	rte_spinlock_unlock(&w->ready_lock);
+	if (w->queued || ready)
 		return 0;
-	if (!TAILQ_EMPTY(&w->polled))
+	if (polled)
 		next = RTE_MIN(next, now + POLLED_INTERVAL_NS);
 	return next == UINT64_MAX ? UINT64_MAX : next > now ? next - now : 0;
 }
@@ -249,8 +252,7 @@ work(struct worker *w)
 	uint64_t now = clock_now(), last = 0, woke = now;
 
 	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
-		uint64_t poll_ns = (uint64_t)tune(&w->engine->tunables, TUNE_IDLE_POLL_TIME) * 1000;
-		uint64_t ns = now - last < poll_ns ? 0 : patience(w, now);
+		uint64_t ns = now - last < w->poll_ns ? 0 : patience(w, now);
 		unsigned packets;
 		int n;
 

@@ -157,7 +157,8 @@ overflow_counts(void **state)
 static void
 ended_with_its_place(void **state)
 {
-	struct capture *list = NULL, *a = capture_new(NULL, 0, 0, notify), *b = capture_new(NULL, 0, 0, notify);
+	struct capture *list = NULL, *a = capture_new(NULL, 0, 0, notify),
+		       *b = capture_new(NULL, 0, 0, notify);
 	uint64_t dropped;
 	bool ended;
 
@@ -191,7 +192,8 @@ checksums_are_complete(void **state)
 	(void)state;
 	memcpy(&right, ip + 26, 2);
 	memcpy(buf + ETH_HLEN, ip, len);
-	pseudo = csum_fold(csum_pseudo4(*(uint32_t *)(ip + 12), *(uint32_t *)(ip + 16), IPPROTO_UDP, (uint16_t)(len - 20)));
+	pseudo = csum_fold(csum_pseudo4(
+		*(uint32_t *)(ip + 12), *(uint32_t *)(ip + 16), IPPROTO_UDP, (uint16_t)(len - 20)));
 	memcpy(buf + ETH_HLEN + 26, &pseudo, 2);
 	p = test_pkt(&tw.t, buf, ETH_HLEN + len);
 	p->flags = PKT_CSUM_PARTIAL;
@@ -211,7 +213,7 @@ bad_filters(void **state)
 {
 	static const struct bpf_insn rows[][2] = {
 		{{BPF_JMP | BPF_JA, 0, 0, 0xffffffff}, {BPF_RET | BPF_K, 0, 0, 1}}, /* for ever */
-		{{BPF_JMP | BPF_JA, 0, 0, 1}, {BPF_RET | BPF_K, 0, 0, 1}},          /* past the end */
+		{{BPF_JMP | BPF_JA, 0, 0, 1}, {BPF_RET | BPF_K, 0, 0, 1}}, /* past the end */
 		{{BPF_JMP | BPF_JEQ | BPF_K, 9, 9, 0}, {BPF_RET | BPF_K, 0, 0, 1}},
 		{{BPF_ST, 0, 0, 4000}, {BPF_RET | BPF_K, 0, 0, 1}}, /* outside of its memory */
 		{{BPF_LD | BPF_IMM, 0, 0, 1}, {BPF_LD | BPF_IMM, 0, 0, 1}}, /* no return */

@@ -63,9 +63,13 @@ struct variant {
 };
 
 static const char with_g2[] = "      iucv2: {iucv: g2, address: 10.1.1.1}\n";
-static const char g2[] = "  g2: {simulated: true, interfaces: {iucv0: {iucv: r2, address: 10.1.1.2}}}\n";
-static const char r3[] =
-	"  r3:\n    interfaces: {eth0: {lan: back, address: 10.8.0.1/24}, dummy0: {vipa: 10.8.1.1}}\n";
+static const char g2[] =
+	"  g2: {simulated: true, interfaces: {iucv0: {iucv: r2, address: 10.1.1.2}}}\n";
+static const char r3[] = "  r3:\n"
+			 "    interfaces:\n"
+			 "      eth0: {lan: back, address: 10.8.0.1/24}\n"
+			 "      eth1: {lan: back, address: 10.8.2.1/24}\n"
+			 "      dummy0: {vipa: 10.8.1.1}\n";
 
 static const struct variant plain = {"", "", "office", ""};
 static const struct variant with_guest = {with_g2, "", "office", g2};
@@ -173,7 +177,8 @@ dropped(void)
 		for (size_t i = 0; i < f->n_routers; i++)
 			n += f->routers[i] ? f->routers[i]->live->drops.n[r] : 0;
 		if (n)
-			print_message("%s: %llu\n", drop_name((enum drop_reason)r), (unsigned long long)n);
+			print_message("%s: %llu\n", drop_name((enum drop_reason)r),
+				(unsigned long long)n);
 		all += n;
 	}
 	slow_unlock(&e.control);
@@ -185,7 +190,11 @@ dropped(void)
 static void
 ping(const char *from, const char *to, unsigned n, uint16_t size)
 {
-	struct probe_request r = {.router = router(from), .ttl = 64, .size = size, .timeout = WAIT_MS * 1000000ULL, .owner = &e};
+	struct probe_request r = {.router = router(from),
+		.ttl = 64,
+		.size = size,
+		.timeout = WAIT_MS * 1000000ULL,
+		.owner = &e};
 
 	assert_int_equal(ip_parse(to, &r.to), 0);
 	slow_lock(&e.control);
@@ -337,7 +346,8 @@ counters_go_on(void **state)
 	assert_int_equal(iface("r2", "iucv1")->live->count.tx_packets, 5);
 	assert_int_equal(iface("r2", "iucv1")->live->count.rx_packets, 5);
 	assert_int_equal(iface("r2", "iucv1")->live->count.rx_bytes, 5 * 84);
-	assert_int_equal(e.ports[placed_node(e.placement, "g1")->ifaces[0].port]->count.rx_packets, 5);
+	assert_int_equal(
+		e.ports[placed_node(e.placement, "g1")->ifaces[0].port]->count.rx_packets, 5);
 }
 
 /* ARP entries stay when something else of the router changes: nothing has to be asked again. */
@@ -365,7 +375,8 @@ neighbours_stay(void **state)
 	assert_int_equal(iface("r1", "eth0")->live->count.tx_packets, sent + 1);
 }
 
-/* A guest that moves to another LAN is forgotten where it was, also when it gets the same number there. */
+/* A guest that moves to another LAN is forgotten where it was, also when it gets the same number
+ * there. */
 static void
 moved_to_another_lan(void **state)
 {
@@ -379,11 +390,14 @@ moved_to_another_lan(void **state)
 	ping("r1", "10.9.0.11", 1, 56);
 	expect_echoes(2);
 	assert_int_equal(lan_macs(office, macs, 8), 3);
+	assert_int_equal(placed_node(e.placement, "l1")->ifaces[0].member, 2);
 	apply(&moved);
+	assert_int_equal(placed_node(e.placement, "l1")->ifaces[0].member, 2);
 	n = lan_macs(office, macs, 8);
 	assert_int_equal(n, 2);
 	for (size_t i = 0; i < n; i++)
-		assert_false(mac_equal(&macs[i].mac, &config_iface(config_node(e.config, "l1"), "eth0")->mac));
+		assert_false(mac_equal(
+			&macs[i].mac, &config_iface(config_node(e.config, "l1"), "eth0")->mac));
 }
 
 /* ---- what waits in a queue while the generation changes ---- */
@@ -397,7 +411,8 @@ emit_echo(const char *from, const char *to)
 	struct iphdr *ip = pkt_data(p);
 
 	memset(ip, 0, 28);
-	*ip = (struct iphdr){.version = 4, .ihl = 5, .tot_len = htons(28), .ttl = 64, .protocol = IPPROTO_UDP};
+	*ip = (struct iphdr){
+		.version = 4, .ihl = 5, .tot_len = htons(28), .ttl = 64, .protocol = IPPROTO_UDP};
 	ip->saddr = r->ifaces[r->n_ifaces - 1]->addrs[0].prefix.addr.v4;
 	inet_pton(AF_INET, to, &ip->daddr);
 	ip->check = (uint16_t)~csum_fold(csum_add(0, ip, sizeof(*ip)));
@@ -439,8 +454,8 @@ queued_packets_of_what_is_gone(void **state)
 static void
 a_refusal_changes_nothing(void **state)
 {
-	static const struct variant refused = {
-		with_g2, r3, "back", "  g2: {interfaces: {iucv0: {iucv: r2, address: 10.1.1.2}}}\n"};
+	static const struct variant refused = {with_g2, r3, "back",
+		"  g2: {interfaces: {iucv0: {iucv: r2, address: 10.1.1.2}}}\n"};
 	const struct fabric *fabric = atomic_load(&e.fabric);
 	const struct placement *place = e.placement;
 	const struct config *config = e.config;
@@ -454,10 +469,12 @@ a_refusal_changes_nothing(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < 16; i++)
 		ports[i] = e.ports[i];
-	snprintf(text, sizeof(text), base_text, refused.ifaces, refused.routers, refused.lan, refused.guests);
+	snprintf(text, sizeof(text), base_text, refused.ifaces, refused.routers, refused.lan,
+		refused.guests);
 	assert_int_equal(offers_add(&offers, "nobody/iucv0", fd), 0);
 	assert_int_equal(publish_text(text, &offers, why, sizeof(why)), -ENOENT);
-	assert_string_equal(why, "g2/iucv0: it needs a namespace, and the keeper has offered no descriptor for it");
+	assert_string_equal(why,
+		"g2/iucv0: it needs a namespace, and the keeper has offered no descriptor for it");
 	assert_int_equal(fcntl(fd, F_GETFD), -1);
 	assert_ptr_equal(atomic_load(&e.fabric), fabric);
 	assert_ptr_equal(e.placement, place);
@@ -471,12 +488,13 @@ a_refusal_changes_nothing(void **state)
 	assert_int_equal(dropped(), 0);
 }
 
-/* The kernel does not watch a plain file: the change fails after its ports have been opened and partly linked. */
+/* The kernel does not watch a plain file: the change fails after its ports have been opened and
+ * partly linked. */
 static void
 a_port_that_cannot_be_watched(void **state)
 {
-	static const struct variant refused = {
-		with_g2, r3, "back", "  g2: {interfaces: {iucv0: {iucv: r2, address: 10.1.1.2}}}\n"};
+	static const struct variant refused = {with_g2, r3, "back",
+		"  g2: {interfaces: {iucv0: {iucv: r2, address: 10.1.1.2}}}\n"};
 	const struct fabric *fabric = atomic_load(&e.fabric);
 	struct offers offers = {0};
 	char text[4096], why[256], file[] = "/tmp/rookery-test-XXXXXX";
@@ -484,7 +502,8 @@ a_port_that_cannot_be_watched(void **state)
 
 	(void)state;
 	unlink(file);
-	snprintf(text, sizeof(text), base_text, refused.ifaces, refused.routers, refused.lan, refused.guests);
+	snprintf(text, sizeof(text), base_text, refused.ifaces, refused.routers, refused.lan,
+		refused.guests);
 	assert_int_equal(offers_add(&offers, "g2/iucv0", fd), 0);
 	assert_int_equal(publish_text(text, &offers, why, sizeof(why)), -EPERM);
 	assert_int_equal(fcntl(fd, F_GETFD), -1);
@@ -501,14 +520,16 @@ static void
 a_guest_sets_its_link_down(void **state)
 {
 	const struct iface *i = iface("r1", "iucv1");
-	uint32_t version = atomic_load(&i->live->version.n), whole = atomic_load(&router("r1")->live->version.n);
+	uint32_t version = atomic_load(&i->live->version.n),
+		 whole = atomic_load(&router("r1")->live->version.n);
 
 	(void)state;
 	assert_true(i->live->carrier);
 	publish_guest_state(&e, "g0/iucv0", false);
 	assert_false(i->live->carrier);
 	assert_true(atomic_load(&i->live->version.n) > version);
-	assert_true(atomic_load(&router("r1")->live->version.n) > whole); /* routes by others may win now */
+	assert_true(atomic_load(&router("r1")->live->version.n) >
+		    whole); /* routes by others may win now */
 	ping("r2", "10.0.0.2", 1, 56);
 	assert_int_equal(answer(), PROBE_UNREACHABLE);
 	assert_int_equal(router("r1")->live->drops.n[DROP_LINK_DOWN], 1);
@@ -553,7 +574,8 @@ a_capture_ends_with_its_interface(void **state)
 	ping("r1", "10.1.1.2", 1, 56);
 	expect_echoes(1);
 	slow_lock(&e.control);
-	assert_int_equal(capture_take(c, &spare, &lost, &ended), 2 * (sizeof(struct capture_record) + 88));
+	assert_int_equal(
+		capture_take(c, &spare, &lost, &ended), 2 * (sizeof(struct capture_record) + 88));
 	slow_unlock(&e.control);
 	assert_false(ended);
 	apply(&plain);
@@ -566,7 +588,8 @@ a_capture_ends_with_its_interface(void **state)
 static size_t
 listed(const char *what, bool all)
 {
-	json_t *request = json_pack("{s:s, s:b}", "what", what, "all", all), *reply = show(&e, request);
+	json_t *request = json_pack("{s:s, s:b}", "what", what, "all", all),
+	       *reply = show(&e, request);
 	size_t n = json_array_size(json_object_get(reply, "records"));
 
 	assert_true(json_is_true(json_object_get(reply, "ok")));
@@ -600,8 +623,9 @@ listings(void **state)
 	json_decref(status);
 }
 
-#define BOTH(test) \
-	cmocka_unit_test_setup_teardown(test, setup, teardown), cmocka_unit_test_setup_teardown(test, setup_two, teardown)
+#define BOTH(test)                                                                                 \
+	cmocka_unit_test_setup_teardown(test, setup, teardown),                                    \
+		cmocka_unit_test_setup_teardown(test, setup_two, teardown)
 
 int
 main(void)

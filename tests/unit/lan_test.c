@@ -25,9 +25,12 @@ setup(void **state)
 	(void)state;
 	test_walker_init(&tw, 1);
 	for (uint32_t i = 0; i < MEMBERS; i++)
-		members[i] = (struct attach){i == HOLE ? ATTACH_NONE : ATTACH_PORT, FIRST_PORT + i, 0};
-	lan = (struct lan){
-		.name = "office", .members = members, .n_members = MEMBERS, .live = lan_live_new(4096, AGEING)};
+		members[i] =
+			(struct attach){i == HOLE ? ATTACH_NONE : ATTACH_PORT, FIRST_PORT + i, 0};
+	lan = (struct lan){.name = "office",
+		.members = members,
+		.n_members = MEMBERS,
+		.live = lan_live_new(4096, AGEING)};
 	return lan.live ? 0 : -1;
 }
 
@@ -42,7 +45,8 @@ teardown(void **state)
 static struct mac_addr
 mac(uint32_t n)
 {
-	return (struct mac_addr){{2, 0, (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n}};
+	return (struct mac_addr){
+		{2, 0, (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n}};
 }
 
 static const struct mac_addr everyone = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
@@ -161,7 +165,8 @@ alone(void **state)
 	assert_int_equal(drops(DROP_LAN_NO_MEMBER), 1);
 }
 
-/* A flood that runs out of buffers reaches one member, and counts each copy that it could not make. */
+/* A flood that runs out of buffers reaches one member, and counts each copy that it could not make.
+ */
 static void
 flood_without_buffers(void **state)
 {
@@ -265,8 +270,8 @@ twin_count(const struct twin *t, uint64_t oldest)
 }
 
 /*
- * What the table must know: with fewer than LIMIT addresses alive everything is learned. When it may be full, the twin
- * takes over whether it was.
+ * What the table must know: with fewer than LIMIT addresses alive everything is learned. When it
+ * may be full, the twin takes over whether it was.
  */
 static void
 twin_learn(struct twin *t, struct lan_live *l, uint32_t i, uint32_t member, uint64_t now)

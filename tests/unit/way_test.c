@@ -50,7 +50,8 @@ set_routes(struct test_router *t, const struct test_route *rows, size_t n)
 		assert_int_equal(routes_of_iface(&t->ifaces[i], &routes, &count), 0);
 	routes = realloc(routes, (count + n) * sizeof(*routes));
 	for (size_t i = 0; i < n; i++, count++) {
-		routes[count] = (struct route){.to = test_prefix(rows[i].to), .type = rows[i].type, .table = TABLE_MAIN};
+		routes[count] = (struct route){
+			.to = test_prefix(rows[i].to), .type = rows[i].type, .table = TABLE_MAIN};
 		routes[count].n_hops = rows[i].oif != 0;
 		routes[count].hops = calloc(1, sizeof(struct nexthop));
 		routes[count].hops[0] = (struct nexthop){.oif = rows[i].oif, .weight = 1};
@@ -96,7 +97,8 @@ teardown(void **state)
 static int
 setup_two(void **state)
 {
-	static const struct test_route back[] = {{"default", ROUTE_UNICAST, "192.168.1.1", TEST_IUCV0}};
+	static const struct test_route back[] = {
+		{"default", ROUTE_UNICAST, "192.168.1.1", TEST_IUCV0}};
 
 	setup(state);
 	test_router_init(&b);
@@ -104,7 +106,8 @@ setup_two(void **state)
 	b.addrs[TEST_ETH0][0].prefix = test_prefix("172.16.0.1/16");
 	b.ifaces[TEST_ETH0].n_addrs = 1;
 	b.ifaces[TEST_ETH1].n_addrs = b.ifaces[TEST_DUMMY0].n_addrs = 0;
-	b.addrs[TEST_IUCV0][0] = (struct iface_addr){test_prefix("192.168.1.2"), test_addr("192.168.1.1")};
+	b.addrs[TEST_IUCV0][0] =
+		(struct iface_addr){test_prefix("192.168.1.2"), test_addr("192.168.1.1")};
 	set_routes(&b, back, RTE_DIM(back));
 	b.ifaces[TEST_ETH0].attach = (struct attach){ATTACH_PORT, B_ETH0, 0};
 	b.ifaces[TEST_IUCV0].attach = (struct attach){ATTACH_ROUTER, A, TEST_IUCV0};
@@ -136,7 +139,8 @@ udp_between(const char *src, const char *dst, size_t len)
 {
 	uint8_t buf[3000];
 
-	return test_pkt(&tw.t, buf, test_udp(buf, &(struct test_ip){.src = src, .dst = dst}, 1000, 2000, len));
+	return test_pkt(&tw.t, buf,
+		test_udp(buf, &(struct test_ip){.src = src, .dst = dst}, 1000, 2000, len));
 }
 
 /* ---- the table and the loop ---- */
@@ -265,7 +269,8 @@ verdicts_and_resuming(void **state)
 /* ---- from router to router ---- */
 
 static struct pkt *
-frame(const struct iface *to, const uint8_t *src, uint16_t type, const void *data, size_t len, bool everyone)
+frame(const struct iface *to, const uint8_t *src, uint16_t type, const void *data, size_t len,
+	bool everyone)
 {
 	uint8_t buf[3100];
 	struct ether_header *eth = (struct ether_header *)(buf + FRAME_SHIFT);
@@ -314,7 +319,8 @@ through_two_routers(void **state)
 	struct recorder recorder = {0};
 	uint8_t buf[100];
 	uint32_t port;
-	size_t len = test_udp(buf, &(struct test_ip){.src = "10.0.0.2", .dst = "172.16.5.5"}, 1, 2, 8);
+	size_t len =
+		test_udp(buf, &(struct test_ip){.src = "10.0.0.2", .dst = "172.16.5.5"}, 1, 2, 8);
 	struct pkt *p;
 
 	(void)state;
@@ -355,9 +361,11 @@ through_two_routers(void **state)
 static void
 a_loop_ends(void **state)
 {
-	static const struct test_route there[] = {{"172.20.0.0/16", ROUTE_UNICAST, "192.168.1.2", TEST_IUCV0}};
+	static const struct test_route there[] = {
+		{"172.20.0.0/16", ROUTE_UNICAST, "192.168.1.2", TEST_IUCV0}};
 	uint8_t buf[100];
-	size_t len = test_udp(buf, &(struct test_ip){.src = "10.0.0.2", .dst = "172.20.0.1", .ttl = 255}, 1, 2, 8);
+	size_t len = test_udp(buf,
+		&(struct test_ip){.src = "10.0.0.2", .dst = "172.20.0.1", .ttl = 255}, 1, 2, 8);
 	struct pkt *p;
 
 	(void)state;
@@ -388,7 +396,20 @@ hops_are_bounded(void **state)
 
 /* ---- every way to be dropped ---- */
 
-enum change { NOTHING, NO_FORWARD, DOWN, STRICT, NO_CARRIER_ETH1, BAD_IP_SUM, BAD_L4_SUM, IHL_4, VERSION_7, VERSION_6, CUT, BAD_GSO };
+enum change {
+	NOTHING,
+	NO_FORWARD,
+	DOWN,
+	STRICT,
+	NO_CARRIER_ETH1,
+	BAD_IP_SUM,
+	BAD_L4_SUM,
+	IHL_4,
+	VERSION_7,
+	VERSION_6,
+	CUT,
+	BAD_GSO
+};
 
 struct drop_row {
 	const char *reason;
@@ -412,7 +433,8 @@ static const struct drop_row drop_rows[] = {
 	{"ip-version", PEER, SELF, UDP, 8, VERSION_7, SILENT},
 	{"ip-header", PEER, SELF, UDP, 8, IHL_4, SILENT},
 	{"ip-checksum", PEER, SELF, UDP, 8, BAD_IP_SUM, SILENT},
-	{"ip-option", PEER, "8.8.8.8", UDP, 8, SILENT, .options = "\x83\x07\x04\x0a\x00\x00\x02\x00"},
+	{"ip-option", PEER, "8.8.8.8", UDP, 8, SILENT,
+		.options = "\x83\x07\x04\x0a\x00\x00\x02\x00"},
 	{"ipv6", PEER, SELF, UDP, 60, VERSION_6, SILENT},
 	{"offload", PEER, "8.8.8.8", UDP, 8, BAD_GSO, SILENT},
 	{"interface-down", PEER, "8.8.8.8", UDP, 8, DOWN, SILENT},
@@ -422,29 +444,35 @@ static const struct drop_row drop_rows[] = {
 	{"martian-source", "0.1.2.3", "8.8.8.8", UDP, 8, SILENT},
 	{"martian-source", "10.0.0.1", "8.8.8.8", UDP, 8, SILENT},
 	{"martian-source", "10.0.0.1", SELF, UDP, 8, SILENT},
-	{"martian-source", "10.0.0.1", "255.255.255.255", UDP, 8, SILENT},
 	{"martian-destination", PEER, "127.0.0.1", UDP, 8, SILENT},
 	{"martian-destination", PEER, "0.1.2.3", UDP, 8, SILENT},
 	{"martian-destination", PEER, "0.0.0.0", UDP, 8, SILENT},
 	{"rp-filter", "8.8.8.8", "10.1.0.2", UDP, 8, STRICT, SILENT},
 	{"rp-filter", "8.8.8.8", SELF, UDP, 8, STRICT, SILENT},
-	{"rp-filter", "8.8.8.8", "255.255.255.255", UDP, 8, STRICT, SILENT},
 	{"rp-filter", "203.0.113.9", "10.1.0.2", UDP, 8, STRICT, SILENT},
 	{"forwarding-off", PEER, "8.8.8.8", UDP, 8, NO_FORWARD, SILENT},
 	{"forwarding-off", PEER, "100.64.0.1", UDP, 8, NO_FORWARD, SILENT},
 	{"forwarding-off", PEER, "203.0.114.1", UDP, 8, NO_FORWARD, SILENT},
-	{"no-route", PEER, "100.64.0.1", UDP, 8, .type = ICMP_DEST_UNREACH, .code = ICMP_NET_UNREACH},
+	{"no-route", PEER, "100.64.0.1", UDP, 8, .type = ICMP_DEST_UNREACH,
+		.code = ICMP_NET_UNREACH},
 	{"route-discard", PEER, "203.0.113.1", UDP, 8, SILENT},
-	{"route-unreachable", PEER, "203.0.114.1", UDP, 8, .type = ICMP_DEST_UNREACH, .code = ICMP_HOST_UNREACH},
-	{"route-unreachable", "172.16.0.9", "203.0.114.1", UDP, 8, STRICT, .type = ICMP_DEST_UNREACH, .code = ICMP_HOST_UNREACH},
-	{"route-prohibit", PEER, "203.0.115.1", UDP, 8, .type = ICMP_DEST_UNREACH, .code = ICMP_PKT_FILTERED},
-	{"link-down", PEER, "10.1.0.2", UDP, 8, NO_CARRIER_ETH1, .type = ICMP_DEST_UNREACH, .code = ICMP_HOST_UNREACH},
-	{"ttl-exceeded", PEER, "8.8.8.8", UDP, 8, .ttl = 1, .type = ICMP_TIME_EXCEEDED, .code = ICMP_EXC_TTL},
-	{"ttl-exceeded", PEER, "8.8.8.8", IPPROTO_ICMP, 8, .icmp = ICMP_DEST_UNREACH, .ttl = 1, SILENT},
-	{"mtu", PEER, "10.1.0.2", UDP, 1400, .frag_off = IP_DF, .type = ICMP_DEST_UNREACH, .code = ICMP_FRAG_NEEDED},
+	{"route-unreachable", PEER, "203.0.114.1", UDP, 8, .type = ICMP_DEST_UNREACH,
+		.code = ICMP_HOST_UNREACH},
+	{"route-unreachable", "172.16.0.9", "203.0.114.1", UDP, 8, STRICT,
+		.type = ICMP_DEST_UNREACH, .code = ICMP_HOST_UNREACH},
+	{"route-prohibit", PEER, "203.0.115.1", UDP, 8, .type = ICMP_DEST_UNREACH,
+		.code = ICMP_PKT_FILTERED},
+	{"link-down", PEER, "10.1.0.2", UDP, 8, NO_CARRIER_ETH1, .type = ICMP_DEST_UNREACH,
+		.code = ICMP_HOST_UNREACH},
+	{"ttl-exceeded", PEER, "8.8.8.8", UDP, 8, .ttl = 1, .type = ICMP_TIME_EXCEEDED,
+		.code = ICMP_EXC_TTL},
+	{"ttl-exceeded", PEER, "8.8.8.8", IPPROTO_ICMP, 8, .icmp = ICMP_DEST_UNREACH, .ttl = 1,
+		SILENT},
+	{"mtu", PEER, "10.1.0.2", UDP, 1400, .frag_off = IP_DF, .type = ICMP_DEST_UNREACH,
+		.code = ICMP_FRAG_NEEDED},
 	{"broadcast", PEER, "10.0.0.255", UDP, 8, SILENT},
-	{"broadcast", PEER, "255.255.255.255", UDP, 8, SILENT},
-	{"multicast", PEER, "224.0.0.5", UDP, 8, SILENT},
+	{"link-broadcast", PEER, "255.255.255.255", UDP, 8, SILENT},
+	{"link-broadcast", PEER, "224.0.0.5", UDP, 8, SILENT},
 	{"dummy", PEER, "198.51.100.1", UDP, 8, SILENT},
 	{"no-listener", PEER, SELF, UDP, 8, .type = ICMP_DEST_UNREACH, .code = ICMP_PORT_UNREACH},
 	{"no-listener", PEER, SELF, UDP, 8, BAD_L4_SUM, SILENT},
@@ -483,22 +511,40 @@ spoil(uint8_t *buf, size_t len, enum change change)
 	struct iface *in = &a.ifaces[TEST_IUCV0];
 
 	switch (change) {
-	case NO_FORWARD: a.r.forward = false; break;
-	case DOWN: in->up = false; break;
-	case STRICT: in->rp_filter = 1; break;
-	case NO_CARRIER_ETH1: a.lives[TEST_ETH1].carrier = false; break;
-	case BAD_IP_SUM: buf[10] ^= 1; break;
-	case BAD_L4_SUM: buf[len - 1] ^= 1; break;
-	case IHL_4: buf[0] = 0x44; break;
-	case VERSION_7: buf[0] = 0x75; break;
+	case NO_FORWARD:
+		a.r.forward = false;
+		break;
+	case DOWN:
+		in->up = false;
+		break;
+	case STRICT:
+		in->rp_filter = 1;
+		break;
+	case NO_CARRIER_ETH1:
+		a.lives[TEST_ETH1].carrier = false;
+		break;
+	case BAD_IP_SUM:
+		buf[10] ^= 1;
+		break;
+	case BAD_L4_SUM:
+		buf[len - 1] ^= 1;
+		break;
+	case IHL_4:
+		buf[0] = 0x44;
+		break;
+	case VERSION_7:
+		buf[0] = 0x75;
+		break;
 	case VERSION_6:
 		memset(buf, 0, 40);
 		buf[0] = 0x60;
 		buf[5] = (uint8_t)(len - 40);
 		buf[6] = IPPROTO_NONE;
 		break;
-	case CUT: return len - 1;
-	default: break;
+	case CUT:
+		return len - 1;
+	default:
+		break;
 	}
 	return len;
 }
@@ -542,11 +588,13 @@ expect_drop(const struct test_router *t, const char *reason)
 		uint64_t n = t->live.drops.n[r] + tw.w.env.drops.n[r];
 
 		if (n && strcmp(drop_name((enum drop_reason)r), reason) != 0)
-			fail_msg("dropped as %s, expected %s", drop_name((enum drop_reason)r), reason);
+			fail_msg("dropped as %s, expected %s", drop_name((enum drop_reason)r),
+				reason);
 		all += n;
 	}
 	if (all != 1)
-		fail_msg("%llu packets dropped, expected one as %s", (unsigned long long)all, reason);
+		fail_msg("%llu packets dropped, expected one as %s", (unsigned long long)all,
+			reason);
 }
 
 static void
@@ -576,8 +624,9 @@ struct frame_row {
 	const char *reason;
 	uint16_t type;
 	const char *dst; /* of UDP, or NULL: ARP */
-	bool everyone, other;
+	bool everyone, other, strict;
 	size_t len;      /* of the frame; 0: all */
+	const char *src; /* NULL: a host of the LAN */
 };
 
 static const struct frame_row frame_rows[] = {
@@ -589,6 +638,11 @@ static const struct frame_row frame_rows[] = {
 	{"broadcast", ETHERTYPE_IP, "10.1.0.2", .everyone = true},
 	{"broadcast", ETHERTYPE_IP, "10.0.0.1", .everyone = true}, /* no ICMP about it */
 	{"broadcast", ETHERTYPE_IP, "10.0.0.255", .everyone = true},
+	{"broadcast", ETHERTYPE_IP, "255.255.255.255", .everyone = true},
+	{"multicast", ETHERTYPE_IP, "224.0.0.5", .everyone = true},
+	{"martian-source", ETHERTYPE_IP, "255.255.255.255", .everyone = true, .src = "192.168.1.1"},
+	{"rp-filter", ETHERTYPE_IP, "255.255.255.255", .everyone = true, .strict = true,
+		.src = "172.16.0.9"},
 	{"arp-malformed", ETHERTYPE_ARP, NULL, .len = 30},
 	{"arp-ignored", ETHERTYPE_ARP, NULL, .len = 0},
 };
@@ -596,8 +650,8 @@ static const struct frame_row frame_rows[] = {
 static void
 every_drop_of_a_frame(void **state)
 {
-	static const uint8_t request[28] = {0, ARPHRD_ETHER, 8, 0, 6, 4, 0, ARPOP_REQUEST, 2, 0, 0, 0, 9, 9, 10, 0, 0,
-		2, 0, 0, 0, 0, 0, 0, 10, 0, 0, 77};
+	static const uint8_t request[28] = {0, ARPHRD_ETHER, 8, 0, 6, 4, 0, ARPOP_REQUEST, 2, 0, 0,
+		0, 9, 9, 10, 0, 0, 2, 0, 0, 0, 0, 0, 0, 10, 0, 0, 77};
 	uint8_t buf[200];
 
 	for (size_t i = 0; i < RTE_DIM(frame_rows); i++) {
@@ -607,10 +661,15 @@ every_drop_of_a_frame(void **state)
 
 		setup(state);
 		if (r->dst)
-			len = test_udp(buf, &(struct test_ip){.src = "10.0.0.2", .dst = r->dst}, 1, 2, 8);
+			len = test_udp(buf,
+				&(struct test_ip){
+					.src = r->src ? r->src : "10.0.0.2", .dst = r->dst},
+				1, 2, 8);
 		else
 			memcpy(buf, request, len);
-		p = frame(&a.ifaces[r->other ? TEST_ETH1 : TEST_ETH0], host_mac, r->type, buf, len, r->everyone);
+		a.ifaces[TEST_ETH0].rp_filter = r->strict;
+		p = frame(&a.ifaces[r->other ? TEST_ETH1 : TEST_ETH0], host_mac, r->type, buf, len,
+			r->everyone);
 		if (r->len)
 			pkt_chain_trim(p, (uint32_t)r->len);
 		arrive(&a, TEST_ETH0, p);
@@ -646,7 +705,8 @@ static void
 own_packets_keep_df(void **state)
 {
 	uint8_t buf[2000];
-	size_t len = test_udp(buf, &(struct test_ip){.src = SELF, .dst = PEER, .frag_off = IP_DF}, 1, 2, 1500);
+	size_t len = test_udp(
+		buf, &(struct test_ip){.src = SELF, .dst = PEER, .frag_off = IP_DF}, 1, 2, 1500);
 
 	(void)state;
 	emit_local(test_pkt(&tw.t, buf, len), NULL);
@@ -798,7 +858,8 @@ super_packet_is_cut(void **state)
 		bytes += pkt_len(p);
 		test_pkt_free(&tw.t, p);
 	}
-	assert_int_equal(n, 2 * 128 - 1); /* 127 segments of 510 bytes, each in two fragments; the last has 310 payload */
+	assert_int_equal(n, 2 * 128 - 1); /* 127 segments of 510 bytes, each in two fragments; the
+					     last has 310 payload */
 	assert_int_equal(bytes, 60000 + 128 * 20 + n * (ETH_HLEN + 20));
 	assert_int_equal(test_drops(&a), 0);
 	for (int r = 0; r < DROP_COUNT; r++)
@@ -904,7 +965,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(super_packet_with_df, setup, teardown),
 		cmocka_unit_test_setup_teardown(ping_in_fragments, setup, teardown),
 		cmocka_unit_test_setup_teardown(to_itself, setup, teardown),
-		cmocka_unit_test_setup_teardown(the_control_namespace_gets_the_rest, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			the_control_namespace_gets_the_rest, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

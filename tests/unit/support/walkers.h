@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A walker for tests, over the env of packets.h: what leaves by a port is kept, with the port's slot
- * in p->out_slot; what is emitted waits until the test runs it.
+ * A walker for tests, over the env of packets.h: what leaves by a port is kept, with the port's
+ * slot in p->out_slot; what is emitted waits until the test runs it.
  */
 #ifndef TESTS_UNIT_SUPPORT_WALKERS_H
 #define TESTS_UNIT_SUPPORT_WALKERS_H
