@@ -58,18 +58,28 @@ carriers_update(struct engine *e, const struct placement *place)
 {
 	const struct config *c = place->config;
 
-	for (size_t n = 0; n < c->n_nodes; n++) {
+	for (size_t n = 0; n < c->n_routers; n++) {
 		for (size_t i = 0; i < c->nodes[n].n_ifaces; i++) {
 			const struct cfg_iface *iface = &c->nodes[n].ifaces[i];
-			const struct placed_iface *pi = &place->nodes[n].ifaces[i];
-			bool up = iface->kind != CFG_DUMMY && link_is_up(e, place, iface);
 
-			if (iface->kind == CFG_DUMMY)
-				continue;
-			if (c->nodes[n].kind == CFG_ROUTER)
-				router_carrier(e, iface, place->nodes[n].live, pi->live, up);
-			else
-				guest_carrier(iface, e->ports[pi->port], up);
+			if (iface->kind != CFG_DUMMY)
+				router_carrier(e, iface, place->nodes[n].live, place->nodes[n].ifaces[i].live,
+						link_is_up(e, place, iface));
+		}
+	}
+}
+
+void
+carriers_tell(struct engine *e, const struct placement *place)
+{
+	const struct config *c = place->config;
+
+	for (size_t n = c->n_routers; n < c->n_nodes; n++) {
+		for (size_t i = 0; i < c->nodes[n].n_ifaces; i++) {
+			const struct cfg_iface *iface = &c->nodes[n].ifaces[i];
+
+			if (iface->kind != CFG_DUMMY)
+				guest_carrier(iface, e->ports[place->nodes[n].ifaces[i].port], link_is_up(e, place, iface));
 		}
 	}
 }

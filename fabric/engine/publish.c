@@ -136,6 +136,7 @@ commit(struct change *c, struct config *config, struct retired *r)
 	worker_run_queue(&e->control);
 	slow_unlock(&e->control);
 	worker_flush(&e->control);
+	carriers_tell(e, c->place);
 }
 
 static void
@@ -227,4 +228,6 @@ publish_guest_state(struct engine *e, const char *port, bool up)
 		carriers_update(e, e->placement);
 	slow_unlock(&e->control);
 	worker_flush(&e->control);
+	if (e->placement)
+		carriers_tell(e, e->placement);
 }

@@ -63,7 +63,12 @@ void publish_nothing(struct engine *e);
 /* The guest behind a port ("GUEST/INTERFACE") has set its interface up or down. */
 void publish_guest_state(struct engine *e, const char *port, bool up);
 
-/* Works out which links are up, tells both ends, bumps versions. Under the slow lock, by the control thread. */
+/* Works out which links of routers are up, and bumps versions. Under the slow lock, by the control thread. */
 void carriers_update(struct engine *e, const struct placement *place);
+/*
+ * Tells guests whether their links are up. Not under the slow lock: the kernel takes its own for all network devices, which someone
+ * who removes a namespace may hold for tens of milliseconds.
+ */
+void carriers_tell(struct engine *e, const struct placement *place);
 
 #endif
