@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Runs inside a guest for lab.py: one JSON request a line on standard input, one answer a line on standard output.
 
-It keeps the last packets that the guest's interfaces saw, both ways, and sends what it is told to, well-formed or not.
+From the first mark on it keeps the last packets that the guest's interfaces saw, both ways; it sends what it is told to, well-formed or not.
 It ends when its input ends.
 """
 import collections
@@ -26,7 +26,7 @@ IP_MTU_DISCOVER, IP_PMTUDISC_DONT, IP_PMTUDISC_DO, IP_PMTUDISC_PROBE = 10, 0, 2,
 packets = collections.deque(maxlen=KEEP)
 lock = threading.Lock()
 total = 0
-held = {}  # sockets that stay open, by port
+held = {}  # sockets that stay open, by port or name
 
 
 def sniff(sock):
@@ -42,7 +42,17 @@ def hello(_):
     return {}
 
 
+def start_sniffing():
+    """Only in a guest whose packets somebody asks for: each packet costs its guest the time of this program."""
+    sniffer = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
+    sniffer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+    held["sniffer"] = sniffer
+    threading.Thread(target=sniff, args=(sniffer,), daemon=True).start()
+
+
 def mark(_):
+    if "sniffer" not in held:
+        start_sniffing()
     with lock:
         return {"n": total}
 
@@ -174,9 +184,6 @@ def answer(line):
 
 
 def main():
-    sniffer = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
-    sniffer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-    threading.Thread(target=sniff, args=(sniffer,), daemon=True).start()
     for line in sys.stdin:
         print(json.dumps(answer(line)), flush=True)
     os._exit(0)
