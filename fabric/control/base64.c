@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdint.h>
 
-static const char alphabet[64] __attribute__((nonstring)) =
+static const char alphabet[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 size_t
