@@ -19,6 +19,8 @@ CFLAGS_release := -O3
 CFLAGS_debug   := -Og
 CFLAGS_asan    := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 LDFLAGS_asan   := -fsanitize=address,undefined
+CFLAGS_fuzz    := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+LDFLAGS_fuzz   := -fsanitize=address,undefined
 
 WARN   := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null | sed 's/-I\([^ ]*\)/-isystem \1/g')
@@ -100,9 +102,6 @@ bench bench-quick: deps
 # The libFuzzer harnesses tests/fuzz/NAME_fuzz.c, each for FUZZ_SECONDS, from and into a copy of its corpus.
 FUZZ_SECONDS ?= 600
 FUZZERS      := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
-
-CFLAGS_fuzz  := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-LDFLAGS_fuzz := -fsanitize=address,undefined
 
 build/fuzz/%_fuzz: build/fuzz/tests/fuzz/%_fuzz.o $(call objs,tests/unit/support $(BASE) $(CONTROL) $(ENGINE))
 	$(call say,LD,$@)
