@@ -42,12 +42,18 @@ const struct man_section man_yaml_tail[] = {
 };
 
 const struct man_section man_rookeryd_text[] = {
+		{"SYNOPSIS", "rookeryd [--socket PATH] [--run-dir DIR] [--workers N] [--buffers N] [--log-level LEVEL] FILE"},
 		{"DESCRIPTION",
-			"rookeryd carries the packets of one fabric. It is started by rookery-keeper(8), from which it gets its "
-			"configuration and the descriptors of its ports; it is not meant to be started by hand, and ends when "
-			"the keeper does.\n\n"
-			"It needs neither huge pages nor privileges. A worker polls while there is work, then sleeps until a "
-			"packet or a command comes; the tunable idle_poll_time says how soon."},
+			"rookeryd carries the packets of one fabric. rookery-keeper(8) starts it, gives it its configuration "
+			"and the descriptors of its ports, and it ends when the keeper does. By hand it runs a fabric whose "
+			"guests are simulated and whose adapters are on LANs or DPDK devices.\n\n"
+			"It needs neither huge pages nor, for that, privileges; those it was started with it gives up once "
+			"the first configuration stands. A worker polls while there is work, then sleeps until a packet or a "
+			"command comes; the tunable idle_poll_time says how soon."},
+		{"OPTIONS",
+			"--socket answers 'rookery show' and the like at PATH. --run-dir is for DPDK's run-time files. --workers "
+			"is 1 to 16 (1). --buffers is the number of packet buffers, 2048 to 1048576 (16384). --log-level is "
+			"error, warning, notice, info (the default) or debug."},
 		{"FILES", "engine.sock in the fabric's run directory answers 'rookery show', 'ping' and 'capture'; log is "
 			"where it writes what happens."},
 		{"SEE ALSO", "rookery(1), rookery.yaml(5), rookery-keeper(8)"},
