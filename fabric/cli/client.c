@@ -248,19 +248,6 @@ client_ask(struct client *c, enum peer peer, json_t *request)
 	return reply;
 }
 
-int
-client_send(struct client *c, enum peer peer, json_t *request)
-{
-	struct wire *w = client_wire(c, peer);
-	int err = w ? wire_send(w, request, NULL, 0) : -ENOTCONN;
-
-	json_decref(request);
-	if (w && err < 0)
-		complain("the %s of fabric '%s' does not answer: %s", peer_names[peer], c->fabric,
-				strerror(-err));
-	return err;
-}
-
 const char *
 client_error(const json_t *reply)
 {

@@ -34,8 +34,6 @@ json_t *client_call_fds(struct client *c, enum peer peer, json_t *request, int *
  * The same, but a refusal is an answer too: look at "ok". NULL only when there is no answer at all.
  */
 json_t *client_ask(struct client *c, enum peer peer, json_t *request);
-/* Sends without waiting for an answer. => 0, or -errno after a complaint. */
-int client_send(struct client *c, enum peer peer, json_t *request);
 /* The error sentence of an answer. */
 const char *client_error(const json_t *reply);
 
