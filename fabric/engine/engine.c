@@ -119,11 +119,11 @@ engine_start(struct engine *e)
 }
 
 int
-engine_init(struct engine *e, const char *run_dir, unsigned workers, unsigned buffers)
+engine_init(struct engine *e, unsigned workers, unsigned buffers)
 {
 	int rc;
 
-	*e = (struct engine){.run_dir = run_dir, .started = clock_now(), .next_timer = UINT64_MAX};
+	*e = (struct engine){.started = clock_now(), .next_timer = UINT64_MAX};
 	pthread_mutex_init(&e->lock.mutex, NULL);
 	timers_init(&e->timers);
 	tunables_init(&e->tunables);

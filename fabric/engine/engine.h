@@ -82,7 +82,6 @@ struct worker {
 };
 
 struct engine {
-	const char *run_dir;
 	struct config *config; /* of the published generation; control thread only */
 	struct placement *placement;
 	struct fabric *_Atomic fabric;
@@ -111,7 +110,7 @@ int eal_start(const char *run_dir, unsigned buffers);
 void eal_stop(void);
 
 /* => 0 or -errno. `buffers`: number of small packet buffers. */
-int engine_init(struct engine *e, const char *run_dir, unsigned workers, unsigned buffers);
+int engine_init(struct engine *e, unsigned workers, unsigned buffers);
 /* Starts the workers. They inherit the rights of the caller, so it has given up its own before. => 0 or -errno. */
 int engine_start(struct engine *e);
 /* Stops the workers, closes every port, frees everything. */

@@ -164,7 +164,7 @@ main(int argc, char **argv)
 	rc = eal_start(o.run_dir, o.buffers);
 	if (rc < 0)
 		return 1;
-	rc = engine_init(&e, o.run_dir, o.workers, o.buffers);
+	rc = engine_init(&e, o.workers, o.buffers);
 	if (rc < 0) {
 		log_line(LOG_ERROR, "engine", "the engine does not start: %s", strerror(-rc));
 		return 1;

@@ -105,7 +105,7 @@ apply(const struct variant *v)
 static int
 setup_workers(unsigned workers)
 {
-	if (!ports_eal() || engine_init(&e, NULL, workers, BUFFERS) < 0 || engine_start(&e) < 0)
+	if (!ports_eal() || engine_init(&e, workers, BUFFERS) < 0 || engine_start(&e) < 0)
 		return -1;
 	apply(&plain);
 	return 0;
