@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <rte_lcore.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -114,6 +115,8 @@ worker_follow(struct worker *w, const struct fabric *next)
 			continue;
 		if (!now || now->live != r->live || !follow_iface(now, &p->in) || !follow_iface(now, &p->out))
 			now = NULL;
+		if (!now)
+			env_forget(&w->walker.env, p);
 		p->router = now;
 	}
 }
@@ -271,6 +274,8 @@ work(struct worker *w)
 		if (packets) {
 			now = clock_now();
 			last = now;
+		} else if (ns == 0 && !w->queued) {
+			sched_yield(); /* what it polls for may come from a program that waits for this processor */
 		}
 	}
 }
