@@ -180,5 +180,6 @@ icmp_error(struct env *env, const struct router *r, const struct pkt *p, uint8_t
 		r->live->drops.n[DROP_NO_BUFFER]++;
 		return;
 	}
+	env_attach(env, e, p);
 	env_emit(env, e, ORIGIN_OUTPUT);
 }

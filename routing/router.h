@@ -14,12 +14,15 @@
 
 struct reasm;
 struct icmp_limit;
+struct filters_live;
+struct ruleset;
 
 struct router_live {
 	const struct router *now; /* NULL once removed */
 	struct drops drops;
 	struct reasm *reasm;
 	struct icmp_limit *icmp;
+	struct filters_live *filters;
 	uint16_t ip_id;         /* of packets it makes */
 	struct version version; /* configuration of the router: bumped when a generation changes it */
 };
@@ -33,6 +36,7 @@ struct router {
 	size_t n_ifaces;       /* size of that array */
 	struct fib *fib;
 	struct tunables tunables;
+	const struct ruleset *rules; /* NULL: none */
 	struct router_live *live;
 };
 

@@ -48,6 +48,20 @@
 	X(REASM_MEMORY, "reassembly-memory", "too many incomplete datagrams") \
 	X(REASM_SIZE, "reassembly-size", "fragments of more than 65535 bytes") \
 	X(FRAGMENT, "fragment", "malformed fragment") \
+	/* filters */ \
+	X(RULE, "rule", "dropped by a rule") \
+	X(POLICY, "policy", "dropped by a chain's policy") \
+	X(REJECT, "reject", "rejected by a rule") \
+	X(RULE_MALFORMED, "rule-malformed", "a match found it malformed") \
+	X(CT_FULL, "conntrack-full", "connection table full") \
+	X(CT_GUEST, "conntrack-guest", "connection ceiling of one interface reached") \
+	X(CT_CLASH, "conntrack-clash", "another connection with the same addresses and ports was first") \
+	X(CT_INVALID, "conntrack-invalid", "refused by connection tracking") \
+	X(QUEUE_NOBODY, "queue-nobody", "queued to a program, and none listens") \
+	X(QUEUE_FULL, "queue-full", "too many packets wait for the program's verdict") \
+	X(QUEUE_TIMEOUT, "queue-timeout", "the program gave no verdict in time") \
+	X(QUEUE_VERDICT, "queue-verdict", "dropped by the program's verdict") \
+	X(RULES_CHANGED, "rules-changed", "rules changed while it waited for a verdict") \
 	/* neighbours */ \
 	X(NEIGH_FAILED, "neighbour-failed", "no answer to ARP") \
 	X(NEIGH_QUEUE, "neighbour-queue", "too many packets waiting for ARP; the oldest went") \

@@ -29,6 +29,16 @@ struct env_ops {
 	void (*pkt_free)(struct env *env, struct pkt *p);
 	/* Takes a packet and starts it later in this burst, never nested. Full: drops it by name. */
 	void (*emit)(struct env *env, struct pkt *p, enum pkt_origin origin);
+	/* Connection tracking's references (filters/conntrack.h): `made` because of `cause`; held by a copy; dropped. NULL: nothing is tracked. */
+	void (*attach)(struct env *env, struct pkt *made, const struct pkt *cause);
+	void (*hold)(struct env *env, struct pkt *copy);
+	void (*untrack)(struct env *env, struct pkt *p);
+	/* A line about a packet for the fabric's log (LOG, TRACE); `level` as syslog's. NULL: nobody reads it. */
+	void (*log)(struct env *env, const struct pkt *p, int level, const char *line);
+	/* A copy of the packet's first `len` bytes for the capture file of a group (NFLOG), with the prefix. NULL: none. */
+	void (*nflog)(struct env *env, const struct pkt *p, uint16_t group, const char *prefix, uint32_t len);
+	/* Takes a packet for a program's verdict (NFQUEUE): DROP_NONE; or says why not, and leaves it. NULL: nobody listens. */
+	enum drop_reason (*queue)(struct env *env, struct pkt *p, uint16_t number);
 };
 
 struct env {
@@ -49,7 +59,11 @@ env_pkt_new(struct env *env, uint32_t len)
 static inline struct pkt *
 env_pkt_copy(struct env *env, const struct pkt *p)
 {
-	return env->ops->pkt_copy(env, p);
+	struct pkt *copy = env->ops->pkt_copy(env, p);
+
+	if (copy && copy->ct)
+		env->ops->hold(env, copy);
+	return copy;
 }
 
 static inline void
@@ -58,9 +72,36 @@ env_emit(struct env *env, struct pkt *p, enum pkt_origin origin)
 	env->ops->emit(env, p, origin);
 }
 
+/* Packet `made` (an ICMP error, a reset) belongs to the connection of the one that caused it. */
+static inline void
+env_attach(struct env *env, struct pkt *made, const struct pkt *cause)
+{
+	if (cause->ct)
+		env->ops->attach(env, made, cause);
+}
+
+/* Leaves connection tracking: before it is freed, and when it leaves its router. */
+static inline void
+env_untrack(struct env *env, struct pkt *p)
+{
+	if (p->ct)
+		env->ops->untrack(env, p);
+}
+
+/* All that a router's filters know of a packet ends: it leaves the router, or becomes its own answer. */
+static inline void
+env_forget(struct env *env, struct pkt *p)
+{
+	env_untrack(env, p);
+	p->ct_info = p->ct_zone_dir = 0;
+	p->ct_zone = p->ct_helper = 0;
+	p->flags &= (uint16_t)~PKT_TRACE;
+}
+
 static inline void
 env_pkt_free(struct env *env, struct pkt *p)
 {
+	env_untrack(env, p);
 	env->ops->pkt_free(env, p);
 }
 
@@ -69,7 +110,7 @@ static inline void
 pkt_drop(struct env *env, struct drops *drops, struct pkt *p, enum drop_reason why)
 {
 	drops->n[why] += pkt_segments(p);
-	env->ops->pkt_free(env, p);
+	env_pkt_free(env, p);
 }
 
 /* Not for secrets: xorshift64*. */

@@ -40,6 +40,7 @@ enum pkt_flags {
 	PKT_OPTIONS = 1 << 7,     /* IPv4 options (or IPv6 extension headers) present */
 	PKT_LOCAL = 1 << 8,       /* made by this router or its control namespace */
 	PKT_REASSEMBLED = 1 << 9, /* frag_max holds the largest fragment */
+	PKT_TRACE = 1 << 10,      /* -j TRACE: rules that it meets are logged */
 };
 
 enum pkt_gso { PKT_GSO_NONE = 0, PKT_GSO_TCP4 = 1, PKT_GSO_UDP = 3, PKT_GSO_TCP6 = 4, PKT_GSO_UDP_L4 = 5 }; /* as virtio */
@@ -75,6 +76,14 @@ struct pkt {
 	uint16_t hops;              /* routers crossed inside the fabric */
 	uint32_t mtu;               /* of the way out: of the route, or of the interface */
 	uint32_t mark;
+
+	/* connection tracking of the router it is in (filters/conntrack.h); cleared when it leaves */
+	uint32_t ct;         /* index of its connection, which it holds a reference to; 0: none */
+	uint8_t ct_info;     /* enum ct_info */
+	uint8_t ct_zone_dir; /* of the CT target: where the zone counts */
+	uint16_t ct_zone;
+	uint16_t ct_helper;  /* of the CT target; 0: none */
+
 	struct ip_addr nexthop;
 	struct mac_addr dst_mac;    /* for the frame, once the neighbour is known */
 	uint16_t ether_type;        /* network byte order, of the frame to make */

@@ -25,6 +25,36 @@
 			"memory for incomplete datagrams of one router") \
 	X(IPFRAG_MAX_DIST, "ipfrag_max_dist", "packets", 64, 0, 65535, \
 			"other datagrams of one source in between, before an incomplete one is dropped; 0: any") \
+	X(CT_MAX, "nf_conntrack_max", "entries", 262144, 16, 1 << 24, "connections of one router") \
+	X(CT_RESERVE, "nf_conntrack_reserve", "entries", 64, 0, 1 << 20, \
+			"of these, kept for addresses marked as management (ours; Linux has none)") \
+	X(CT_MAX_GUEST, "nf_conntrack_max_interface", "entries", 0, 0, 1 << 24, \
+			"connections begun through one interface; 0: no ceiling (ours; Linux has none)") \
+	X(CT_EXPECT_MAX, "nf_conntrack_expect_max", "entries", 1024, 1, 1 << 20, "expected connections of one router") \
+	X(CT_CHECKSUM, "nf_conntrack_checksum", "0/1", 1, 0, 1, "a wrong layer 4 checksum makes a packet INVALID") \
+	X(CT_ACCT, "nf_conntrack_acct", "0/1", 0, 0, 1, "count packets and bytes of connections") \
+	X(CT_TRACKING, "nf_conntrack_always", "0/1", 0, 0, 1, "track connections even if no rule needs it (ours)") \
+	X(CT_LOG_INVALID, "nf_conntrack_log_invalid", "0/1", 0, 0, 1, "log why a packet is INVALID") \
+	X(CT_TCP_LOOSE, "nf_conntrack_tcp_loose", "0/1", 1, 0, 1, "pick up TCP connections in their middle") \
+	X(CT_TCP_BE_LIBERAL, "nf_conntrack_tcp_be_liberal", "0/1", 0, 0, 1, "outside the window only resets are INVALID") \
+	X(CT_TCP_IGNORE_INVALID_RST, "nf_conntrack_tcp_ignore_invalid_rst", "0/1", 0, 0, 1, "a reset outside the window is not INVALID") \
+	X(CT_TCP_MAX_RETRANS, "nf_conntrack_tcp_max_retrans", "packets", 3, 0, 255, "retransmissions before the short timeout") \
+	X(CT_GENERIC, "nf_conntrack_generic_timeout", "s", 600, 1, 1 << 30, "other protocols: forgotten after") \
+	X(CT_ICMP, "nf_conntrack_icmp_timeout", "s", 30, 1, 1 << 30, "ICMP: forgotten after") \
+	X(CT_UDP, "nf_conntrack_udp_timeout", "s", 30, 1, 1 << 30, "UDP: forgotten after") \
+	X(CT_UDP_STREAM, "nf_conntrack_udp_timeout_stream", "s", 120, 1, 1 << 30, "UDP in both directions for 2 s: forgotten after") \
+	X(CT_TCP_SYN_SENT, "nf_conntrack_tcp_timeout_syn_sent", "s", 120, 1, 1 << 30, "TCP, SYN seen") \
+	X(CT_TCP_SYN_RECV, "nf_conntrack_tcp_timeout_syn_recv", "s", 60, 1, 1 << 30, "TCP, SYN and SYN+ACK seen") \
+	X(CT_TCP_ESTABLISHED, "nf_conntrack_tcp_timeout_established", "s", 432000, 1, 1 << 30, "TCP, established") \
+	X(CT_TCP_FIN_WAIT, "nf_conntrack_tcp_timeout_fin_wait", "s", 120, 1, 1 << 30, "TCP, FIN seen") \
+	X(CT_TCP_CLOSE_WAIT, "nf_conntrack_tcp_timeout_close_wait", "s", 60, 1, 1 << 30, "TCP, FIN acknowledged") \
+	X(CT_TCP_LAST_ACK, "nf_conntrack_tcp_timeout_last_ack", "s", 30, 1, 1 << 30, "TCP, both FINs seen") \
+	X(CT_TCP_TIME_WAIT, "nf_conntrack_tcp_timeout_time_wait", "s", 120, 1, 1 << 30, "TCP, both FINs acknowledged") \
+	X(CT_TCP_CLOSE, "nf_conntrack_tcp_timeout_close", "s", 10, 1, 1 << 30, "TCP, RST seen") \
+	X(CT_TCP_RETRANS, "nf_conntrack_tcp_timeout_max_retrans", "s", 300, 1, 1 << 30, "TCP, retransmitted without an answer") \
+	X(CT_TCP_UNACK, "nf_conntrack_tcp_timeout_unacknowledged", "s", 300, 1, 1 << 30, "TCP, data without an answer") \
+	X(QUEUE_MAX, "nfqueue_max", "packets", 1024, 1, 65536, "packets of one queue that wait for a program's verdict") \
+	X(QUEUE_TIME, "nfqueue_time", "ms", 2000, 10, 600000, "how long a packet waits for a verdict; then it is dropped") \
 	X(ARP_RETRANS_TIME, "arp_retrans_time", "ms", 1000, 10, 60000, "time between two ARP requests") \
 	X(ARP_MCAST_SOLICIT, "arp_mcast_solicit", "requests", 3, 1, 20, "broadcast ARP requests before giving up") \
 	X(ARP_UCAST_SOLICIT, "arp_ucast_solicit", "requests", 3, 0, 20, "unicast ARP probes of a stale neighbour") \
@@ -62,6 +92,13 @@ static inline int64_t
 tune(const struct tunables *t, enum tunable_id id)
 {
 	return t->value[id];
+}
+
+/* A tunable whose unit is s, in nanoseconds. */
+static inline uint64_t
+tune_seconds(const struct tunables *t, enum tunable_id id)
+{
+	return (uint64_t)t->value[id] * 1000000000u;
 }
 
 /* A tunable whose unit is ms, in nanoseconds. */
