@@ -113,6 +113,14 @@ struct cfg_node {
 	size_t n_routes;
 	struct cfg_rule *rules; /* policy rules of a router */
 	size_t n_rules;
+	/*
+	 * Filters of a router: a text with line ends is iptables-save's (ipset save's) own, one without names a file, from the directory
+	 * of the configuration. NULL: none. What they say is read by `rookery` and travels beside the configuration (bundle.h).
+	 */
+	char *filter_rules, *filter_sets;
+	struct cfg_mark filter_rules_at, filter_sets_at;
+	struct ip_prefix *management; /* whose connections use the reserve of a full connection table */
+	size_t n_management;
 	struct cfg_tunable *tunables; /* of a router, above those of the fabric */
 	size_t n_tunables;
 	char **run; /* programs of a namespace guest, each a line for /bin/sh -c */

@@ -86,6 +86,7 @@ SAME_ALL(ifaces, n_ifaces, same_iface)
 SAME_ALL(routes, n_routes, same_route)
 SAME_ALL(rules, n_rules, same_rule)
 SAME_ALL(tunables, n_tunables, same_tunable)
+SAME_ALL(management, n_management, prefix_equal)
 #undef SAME_ALL
 
 bool
@@ -93,5 +94,5 @@ config_node_equal(const struct cfg_node *a, const struct cfg_node *b)
 {
 	return strcmp(a->name, b->name) == 0 && a->kind == b->kind && a->forward == b->forward &&
 	       a->control == b->control && same_ifaces(a, b) && same_routes(a, b) &&
-	       same_rules(a, b) && same_tunables(a, b);
+	       same_rules(a, b) && same_tunables(a, b) && same_management(a, b);
 }

@@ -338,6 +338,54 @@ print_run(FILE *to, const struct cfg_node *n)
 	}
 }
 
+/* Text that YAML gives back as it stands when each of its lines is moved to the right. */
+static bool
+is_block(const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len < 2 || text[len - 1] != '\n' || text[len - 2] == '\n' || isspace((unsigned char)text[0]))
+		return false;
+	for (const char *p = text; *p;) {
+		if (*p == '\n')
+			p++;
+		else if (!is_printable(next_char(&p)))
+			return false;
+	}
+	return true;
+}
+
+static void
+print_filter(FILE *to, const char *key, const char *text)
+{
+	if (!text)
+		return;
+	fprintf(to, "    %s: ", key);
+	if (!is_block(text)) {
+		write_word(to, text);
+		fputc('\n', to);
+		return;
+	}
+	fputs("|\n", to);
+	for (const char *end; *text; text = end + 1) {
+		end = strchr(text, '\n');
+		fprintf(to, "%s%.*s\n", end > text ? "      " : "", (int)(end - text), text);
+	}
+}
+
+static void
+print_management(struct line *l, const struct cfg_node *n)
+{
+	char text[PREFIX_TEXT];
+
+	if (n->n_management == 0)
+		return;
+	fputs("    management: [", l->to);
+	for (size_t i = 0; i < n->n_management; i++)
+		fprintf(l->to, "%s%s", i ? ", " : "", prefix_text(&n->management[i], text));
+	fputs("]\n", l->to);
+}
+
 static void
 print_node(const struct config *c, FILE *to, const struct cfg_node *n)
 {
@@ -357,9 +405,12 @@ print_node(const struct config *c, FILE *to, const struct cfg_node *n)
 		fputs(n->n_routes ? "    routes:\n" : "    routes: []\n", to);
 	for (size_t i = 0; i < n->n_routes && !is_default_route(n); i++)
 		print_route(&l, &n->routes[i]);
-	fputs(n->n_rules ? "    rules:\n" : "", to);
+	fputs(n->n_rules ? "    policy_rules:\n" : "", to);
 	for (size_t i = 0; i < n->n_rules; i++)
 		print_rule(&l, &n->rules[i]);
+	print_management(&l, n);
+	print_filter(to, "sets", n->filter_sets);
+	print_filter(to, "rules", n->filter_rules);
 	print_run(to, n);
 }
 

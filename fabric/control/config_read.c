@@ -10,7 +10,7 @@ struct fabric_text {
 };
 
 struct node_text {
-	const struct cfg_yaml *tunables, *interfaces, *routes, *rules, *run;
+	const struct cfg_yaml *tunables, *interfaces, *routes, *policy_rules, *rules, *sets, *management, *run;
 	bool forward, control, netns, simulated;
 };
 
@@ -38,7 +38,10 @@ static const struct cfg_key router_keys[] = {
 	LATER(node_text, tunables),
 	LATER(node_text, interfaces),
 	LATER(node_text, routes),
+	LATER(node_text, policy_rules),
 	LATER(node_text, rules),
+	LATER(node_text, sets),
+	LATER(node_text, management),
 	REFUSED(run, "expected programs only on guests: a router runs none"),
 	REFUSED(netns, "expected it only on guests"),
 	REFUSED(simulated, "expected it only on guests"),
@@ -53,7 +56,10 @@ static const struct cfg_key guest_keys[] = {
 	LATER(node_text, run),
 	REFUSED(control, "expected it only on routers"),
 	REFUSED(tunables, "expected them on routers and at the top"),
+	REFUSED(policy_rules, "expected them only on routers"),
 	REFUSED(rules, "expected them only on routers"),
+	REFUSED(sets, "expected them only on routers"),
+	REFUSED(management, "expected it only on routers"),
 };
 
 static const struct cfg_key osa_keys[] = {
@@ -257,6 +263,31 @@ read_guest_kind(struct cfg_reader *r, struct cfg_node *n, const struct cfg_yaml 
 			"guest %s is neither netns nor simulated, expected one of them", n->name);
 }
 
+/* The name of a file, or the text itself. */
+static void
+read_filter(struct cfg_reader *r, const char *what, const struct cfg_yaml *v, char **out, struct cfg_mark *at)
+{
+	if (!cfg_word(r, what, v))
+		return;
+	*at = v->at;
+	*out = cfg_copy(r->keep, v->text, strlen(v->text));
+	if (!strchr(v->text, '\n') && !is_printable(v->text))
+		cfg_error(r, v->at, "%s has a control character in it, expected the name of a file", what);
+}
+
+static void
+read_management(struct cfg_reader *r, struct cfg_node *n, const struct cfg_yaml *v)
+{
+	bool list = v->kind == CFG_YAML_LIST;
+	const struct cfg_yaml *item = list ? v->first : v;
+
+	n->management = cfg_alloc(r->keep, (list ? v->n : 1) * sizeof(*n->management));
+	for (; item; item = list ? item->next : NULL) {
+		if (cfg_network(r, "management", item, &n->management[n->n_management]))
+			n->n_management++;
+	}
+}
+
 static void
 read_node(struct cfg_reader *r, const struct cfg_yaml *key, struct cfg_node *n,
 	struct cfg_src_node *s)
@@ -281,8 +312,14 @@ read_node(struct cfg_reader *r, const struct cfg_yaml *key, struct cfg_node *n,
 	s->routes_given = t.routes != NULL;
 	if (t.routes)
 		cfg_read_routes(r, n, s, t.routes);
+	if (t.policy_rules)
+		cfg_read_rules(r, n, s, t.policy_rules);
 	if (t.rules)
-		cfg_read_rules(r, n, s, t.rules);
+		read_filter(r, "rules", t.rules, &n->filter_rules, &n->filter_rules_at);
+	if (t.sets)
+		read_filter(r, "sets", t.sets, &n->filter_sets, &n->filter_sets_at);
+	if (t.management)
+		read_management(r, n, t.management);
 	if (t.run)
 		read_run(r, n, t.run);
 }

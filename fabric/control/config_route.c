@@ -249,7 +249,7 @@ void
 cfg_read_rules(struct cfg_reader *r, struct cfg_node *n, struct cfg_src_node *s,
 	const struct cfg_yaml *list)
 {
-	if (!cfg_expect(r, list, CFG_YAML_LIST, "rules"))
+	if (!cfg_expect(r, list, CFG_YAML_LIST, "policy_rules"))
 		return;
 	n->rules = cfg_alloc(r->keep, list->n * sizeof(*n->rules));
 	s->rules = cfg_alloc(&r->scratch, list->n * sizeof(*s->rules));

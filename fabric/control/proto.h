@@ -6,6 +6,7 @@
  * $XDG_RUNTIME_DIR/rookery or /tmp/rookery-UID for others (run_directory()), mode 0700. In it:
  *   keeper.sock  the keeper, for life-cycle commands        keeper.pid  its process id
  *   engine.sock  the engine, for looking and for packets    log         log of both
+ *   nflog.pcapng packets that rules log with -j NFLOG, at most 64 MB; empty until the first
  * The keeper makes both sockets before it enters namespaces of its own, and removes the directory at the end.
  *
  * A request has "op"; its answer has "ok". If "ok" is false there is "error", one clear sentence. Names of nodes
@@ -19,6 +20,11 @@
  *   {"op":"apply","config":"<yaml>","origin":"FILE","base":N?,"dry_run":bool?}
  *                            => {"ok","serial","actions":["add guest tux1", ...]} ; refused whole with "error" (several
  *                               lines when the configuration is wrong) ; "base": refuse unless it is the present serial
+ *                            With one descriptor, a bundle (bundle.h): the rules and sets of all its routers. Without, they stay.
+ *   {"op":"bundle"}          => {"ok","serial"} with a descriptor: the bundle that belongs to the configuration in use
+ *   {"op":"rules","node":ROUTER,"base":N} with a descriptor: its rules, flat (filters/rules.h), made from those with serial N
+ *                            => {"ok"}; refused: "again":true when others were faster
+ *   {"op":"sets","node":ROUTER,"text":T} => {"ok"}: commands in the format of ipset restore, all or nothing
  *   {"op":"enter","node":"tux0mstr"} => {"ok","pid","namespaces":["user"?,"mnt","pid","net","uts"]} with one descriptor each, in
  *                               that order, for setns(); a namespace guest or a router with a control namespace
  *   {"op":"stop"}            => {"ok"} once everything is gone; then the connection closes
@@ -42,10 +48,24 @@
  *   {"op":"probe","node":ROUTER,"to":ADDR,"ttl":N?,"size":N?,"df":bool?,"src":ADDR?,"timeout_ms":N?,"seq":N?}
  *                   => {"ok","reply":"echo"|"time-exceeded"|"unreachable"|"timeout"|"drop","from":ADDR?,"code":N?,"mtu":N?,
  *                       "ttl":N?,"rtt_us":X?,"size":N?,"reason":TEXT?}  `size`: ICMP payload bytes, both ways    -- "drop": our own engine dropped it, `reason` says why
+ *   {"op":"rules","node":ROUTER} => {"ok","serial":N} with a descriptor: its rules, flat, with their counters
+ *   {"op":"sets","node":ROUTER,"name":SET?,"list":bool?} => {"ok","text"}: as ipset save or list prints them
+ *   {"op":"conntrack","node":ROUTER,"what":W,...}
+ *       list, "cursor":N?            => {"ok","connections":[{"index","id","line"}],"cursor","more":bool}: a page; lines as conntrack -L
+ *       count                        => {"ok","count","max","buckets","memory","found","invalid","insert","drop","early_drop",...}
+ *       delete, "connections":[{"index","id"}]  => {"ok","deleted":N}          flush => {"ok"}
+ *       events                       => {"ok"}, then {"event":"[NEW]"|"[UPDATE]"|"[DESTROY]","line"} each, {"dropped":N} when the reader was too slow
  *   {"op":"capture","at":"ROUTER:INTERFACE"|link name|guest:interface,"filter":[[code,jt,jf,k],...]?,"snaplen":N?}
  *                   => {"ok","linktype":101 (raw IP) | 1 (Ethernet)}, then a message a packet:
  *                      {"ts_ns":N,"len":N,"dir":"in"|"out","data":"<base64>"}, and {"dropped":N} when the reader was too slow.
  *                      Closing the connection ends it.
+ *   {"op":"queue","node":ROUTER,"number":N,"copy":BYTES?}   packets of -j NFQUEUE (filters/queue_client is a library for programs)
+ *                   => {"ok"}, then a message a packet: {"id":N,"hook":"FORWARD",...,"in":NAME,"out":NAME ("": none),"mark":N,"len":N,
+ *                      "ts_ns":N,"data":"<base64>","gso":N? (a super-packet: bytes of a segment, layer 4 checksum unfinished)}.
+ *                      Closing the connection ends it, and drops what waits; the engine closes it when the router goes.
+ *   {"op":"verdict","id":N,"verdict":"accept"|"drop"|"repeat"|"queue","number":N (with "queue"),"mark":N?,"data":"<base64>"?}
+ *                   on such a connection. No answer, unless it makes no sense: {"ok":false,"error"}. The id of a packet that does not wait any more
+ *                   is no error. "data" is the packet from now on; its checksums are made by the engine.
  *
  * BETWEEN KEEPER AND ENGINE (a socket pair; descriptor 3 of the engine)
  *   keeper: {"op":"ports","names":[...]} with one descriptor a name, in order: kept until an apply uses them.
@@ -55,6 +75,8 @@
  *   keeper: {"op":"apply","config":"<yaml>","origin":"FILE","serial":N}    => {"ok"} or {"ok":false,"error"}: then nothing changed,
  *             and the descriptors offered since the last apply are closed. When it answers ok, it has closed the
  *             descriptors of all ports that are gone.
+ *             A descriptor beside it is a bundle: the rules of every router; without, they stay.
+ *   keeper: {"op":"rules",...}, {"op":"sets",...}: as they came to the keeper. The answer to "sets" may have "text": what all sets have come to
  *   keeper: {"op":"guest","port":"GUEST/INTERFACE","up":bool}  the guest has set its interface up or down       no answer
  *   keeper: {"op":"guest","port":"GUEST/INTERFACE","addresses":[TEXT]}  all IPv4 addresses there, after it changed them  no answer
  *   The engine ends when this socket closes.
