@@ -86,7 +86,7 @@ publish_text(const char *text, struct offers *offers, char *why, size_t size)
 	if (rc < 0)
 		fail_msg("%s", errors.n ? errors.text[0] : "?");
 	cfg_errors_free(&errors);
-	rc = publish(&e, c, 1, offers ? offers : &none, why, size);
+	rc = publish(&e, c, NULL, 1, offers ? offers : &none, why, size);
 	if (rc < 0)
 		config_free(c);
 	return rc;

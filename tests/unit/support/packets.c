@@ -2,6 +2,7 @@
 #include "tests/unit/support/packets.h"
 
 #include "fabric/base/csum.h"
+#include "filters/conntrack.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -87,7 +88,14 @@ env_emit_later(struct env *env, struct pkt *p, enum pkt_origin origin)
 }
 
 static const struct env_ops ops = {
-	.pkt_new = env_new, .pkt_copy = env_copy, .pkt_free = env_free, .emit = env_emit_later};
+	.pkt_new = env_new,
+	.pkt_copy = env_copy,
+	.pkt_free = env_free,
+	.emit = env_emit_later,
+	.attach = conntrack_attach,
+	.hold = conntrack_hold,
+	.untrack = conntrack_untrack,
+};
 
 void
 test_env_init(struct test_env *t, uint64_t seed)

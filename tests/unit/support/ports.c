@@ -126,7 +126,8 @@ drop_emitted(struct env *env, struct pkt *p, enum pkt_origin origin)
 struct env *
 ports_env(const struct port_pools *pools)
 {
-	static const struct env_ops ops = {make_packet, copy_packet, free_packet, drop_emitted};
+	static const struct env_ops ops = {
+			.pkt_new = make_packet, .pkt_copy = copy_packet, .pkt_free = free_packet, .emit = drop_emitted};
 	struct pool_env *e = calloc(1, sizeof(*e));
 
 	if (!e)

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Expected connections (nf_conntrack_expect.c): a new connection that fits one is RELATED to its master, whose mark it
+ * takes. Each is taken once, has a time of its own, and goes with its master, whose record it holds.
+ */
+#include "filters/conntrack_table.h"
+
+#include <rte_common.h>
+#include <stdlib.h>
+
+/* What it must not leave open. */
+static struct expectations *
+chain_of(const struct conntrack *ct, const struct ct_tuple *t)
+{
+	uint32_t h = t->dst.w[0] ^ t->dst.w[3] ^ (uint32_t)t->dport << 8 ^ t->proto;
+
+	return &ct->expect[(h * 2654435761u) >> 22];
+}
+
+static void
+drop(struct env *env, struct expectation *e)
+{
+	struct conn *master = conn_at(e->table, e->master);
+
+	timer_cancel(env->timers, &e->timer);
+	LIST_REMOVE(e, link);
+	e->table->n_expect--;
+	master->expecting--;
+	conn_put(e->table, master);
+	free(e);
+}
+
+static void
+on_timeout(struct timer *timer, struct env *env)
+{
+	drop(env, (struct expectation *)((char *)timer - offsetof(struct expectation, timer)));
+}
+
+static bool
+same_end(const struct ct_tuple *a, const struct ct_tuple *b)
+{
+	return a->proto == b->proto && a->dport == b->dport && ip_equal(&a->dst, &b->dst);
+}
+
+static bool
+fits(const struct expectation *e, const struct ct_tuple *t, uint16_t zone)
+{
+	const struct ct_tuple *want = &e->tuple;
+
+	return e->zone == zone && same_end(want, t) && (want->sport == 0 || want->sport == t->sport) &&
+	       (!ip_is_set(&want->src) || ip_equal(&want->src, &t->src));
+}
+
+/* One connection could be what both expect. */
+static bool
+clashes(const struct ct_tuple *a, const struct ct_tuple *b)
+{
+	return same_end(a, b) && (a->sport == 0 || b->sport == 0 || a->sport == b->sport) &&
+	       (!ip_is_set(&a->src) || !ip_is_set(&b->src) || ip_equal(&a->src, &b->src));
+}
+
+static bool
+equal(const struct ct_tuple *a, const struct ct_tuple *b)
+{
+	return same_end(a, b) && a->sport == b->sport && ip_equal(&a->src, &b->src);
+}
+
+/* => 0, or -EBUSY. An equal one of this master makes place. */
+static int
+clear_way(struct env *env, struct conntrack *ct, const struct conn *master, const struct ct_tuple *t)
+{
+	struct expectation *e;
+
+	LIST_FOREACH(e, chain_of(ct, t), link) {
+		if (e->zone != master->zone || !clashes(&e->tuple, t))
+			continue;
+		if (!equal(&e->tuple, t) || e->master != conn_index(ct, master))
+			return -EBUSY;
+		drop(env, e);
+		return 0;
+	}
+	return 0;
+}
+
+static int
+add(struct env *env, struct conntrack *ct, struct conn *master, const struct ct_tuple *t, uint64_t timeout)
+{
+	struct expectation *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return -ENOMEM;
+	e->table = ct;
+	e->tuple = *t;
+	e->master = conn_index(ct, master);
+	e->zone = master->zone;
+	e->timer.fire = on_timeout;
+	if (timer_arm(env->timers, &e->timer, env->now + timeout) < 0) {
+		free(e);
+		return -ENOMEM;
+	}
+	LIST_INSERT_HEAD(chain_of(ct, t), e, link);
+	ct->n_expect++;
+	master->expecting++;
+	master->refs++;
+	return 0;
+}
+
+int
+conntrack_expect(struct env *env, struct conntrack *ct, struct conn *master, const struct ct_tuple *t,
+	uint64_t timeout)
+{
+	const struct router *r = ct->live->now;
+	int e;
+
+	if (!ct->expect)
+		ct->expect = calloc(EXPECT_BUCKETS, sizeof(*ct->expect));
+	if (!ct->expect)
+		return -ENOMEM;
+	e = clear_way(env, ct, master, t);
+	if (e < 0)
+		return e;
+	if (!r || ct->n_expect >= (uint32_t)tune(&r->tunables, TUNE_CT_EXPECT_MAX) ||
+		master->expecting == UINT16_MAX)
+		return -ENOSPC;
+	return add(env, ct, master, t, timeout);
+}
+
+uint32_t
+ct_expect_take(struct env *env, struct conntrack *ct, const struct ct_tuple *t, uint16_t zone)
+{
+	struct expectation *e;
+	uint32_t master;
+
+	if (ct->n_expect == 0)
+		return 0;
+	LIST_FOREACH(e, chain_of(ct, t), link)
+		if (fits(e, t, zone))
+			break;
+	/* Nobody can know yet what one expects that is not confirmed. */
+	if (!e || !ct_confirmed(conn_at(ct, e->master)))
+		return 0;
+	master = e->master;
+	conn_at(ct, master)->refs++;
+	drop(env, e);
+	return master;
+}
+
+static void
+forget(struct env *env, struct conntrack *ct, uint32_t master)
+{
+	struct expectation *e, *next;
+	int i;
+
+	for (i = 0; i < EXPECT_BUCKETS; i++)
+		for (e = LIST_FIRST(&ct->expect[i]); e; e = next) {
+			next = LIST_NEXT(e, link);
+			if (master == 0 || e->master == master)
+				drop(env, e);
+		}
+}
+
+void
+ct_expect_forget(struct env *env, struct conntrack *ct, struct conn *master)
+{
+	forget(env, ct, conn_index(ct, master));
+}
+
+void
+ct_expect_free(struct env *env, struct conntrack *ct)
+{
+	if (ct->expect)
+		forget(env, ct, 0);
+	free(ct->expect);
+	ct->expect = NULL;
+}

@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Records and their hash.
+ *
+ * Records lie in one array whose addresses are reserved at once for the largest table that can be configured, and
+ * backed by memory as they come into use: at most nf_conntrack_max of them. So an index, a pointer to a record and the
+ * version in it stay good while the record is in use. A free record keeps its version: what a new connection in its
+ * place shows can never be taken for the old one. When the last connection of a table that was large is gone its
+ * memory goes back too; version_floor then sees to the same.
+ *
+ * The hash is keyed and grows by linear hashing: each connection that enters splits a bucket or two until there are
+ * two for every connection, so nobody ever waits for a rehash. A connection is chained twice, by each direction's tuple
+ * and zone, newest first.
+ */
+#include "filters/conntrack_table.h"
+
+#include <rte_common.h>
+#include <sys/mman.h>
+
+enum { FIRST_RECORDS = 256, FIRST_BUCKETS = 1024, SPLITS_EACH = 2, GIVE_BACK_RECORDS = 4096 };
+
+static const size_t PAGE = 4096, LARGE = 16 << 20;
+
+static size_t
+pages(size_t bytes)
+{
+	return RTE_ALIGN_CEIL(bytes, PAGE);
+}
+
+static uint32_t
+records_max(void)
+{
+	return (uint32_t)tunable_row(TUNE_CT_MAX)->max + 1;
+}
+
+static size_t
+buckets_max(void)
+{
+	return (size_t)records_max() * 2;
+}
+
+static void *
+reserve(size_t bytes)
+{
+	void *at = mmap(NULL, pages(bytes), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return at == MAP_FAILED ? NULL : at;
+}
+
+/* Large tables get large pages, if there are any to be had. */
+static bool
+open_up(void *at, size_t bytes)
+{
+	if (mprotect(at, pages(bytes), PROT_READ | PROT_WRITE) < 0)
+		return false;
+	if (bytes >= LARGE)
+		madvise(at, pages(bytes), MADV_HUGEPAGE);
+	return true;
+}
+
+static void
+empty_hash(struct conntrack *ct)
+{
+	ct->n_buckets = FIRST_BUCKETS;
+	ct->bucket_mask = 2 * FIRST_BUCKETS - 1;
+}
+
+int
+ct_table_init(struct conntrack *ct)
+{
+	ct->conns = reserve(records_max() * sizeof(*ct->conns));
+	ct->buckets = reserve(buckets_max() * sizeof(*ct->buckets));
+	ct->capacity = FIRST_RECORDS;
+	ct->bucket_capacity = FIRST_BUCKETS;
+	ct->used = 1;
+	empty_hash(ct);
+	if (ct->conns && ct->buckets && open_up(ct->conns, ct->capacity * sizeof(*ct->conns)) &&
+		open_up(ct->buckets, ct->bucket_capacity * sizeof(*ct->buckets)))
+		return 0;
+	ct_table_fini(ct);
+	return -ENOMEM;
+}
+
+void
+ct_table_fini(struct conntrack *ct)
+{
+	if (ct->conns)
+		munmap(ct->conns, pages(records_max() * sizeof(*ct->conns)));
+	if (ct->buckets)
+		munmap(ct->buckets, pages(buckets_max() * sizeof(*ct->buckets)));
+	ct->conns = NULL;
+	ct->buckets = NULL;
+}
+
+/* ---- hash ---- */
+
+struct sip {
+	uint64_t a, b, c, d;
+};
+
+static inline uint64_t
+rotate(uint64_t x, unsigned by)
+{
+	return x << by | x >> (64 - by);
+}
+
+static inline void
+sip_round(struct sip *s)
+{
+	s->a += s->b;
+	s->c += s->d;
+	s->b = rotate(s->b, 13) ^ s->a;
+	s->d = rotate(s->d, 16) ^ s->c;
+	s->a = rotate(s->a, 32);
+	s->c += s->b;
+	s->a += s->d;
+	s->b = rotate(s->b, 17) ^ s->c;
+	s->d = rotate(s->d, 21) ^ s->a;
+	s->c = rotate(s->c, 32);
+}
+
+static inline void
+sip_word(struct sip *s, uint64_t w)
+{
+	s->d ^= w;
+	sip_round(s);
+	s->a ^= w;
+}
+
+static inline void
+sip_address(struct sip *s, const struct ip_addr *a)
+{
+	sip_word(s, (uint64_t)a->w[1] << 32 | a->w[0]);
+	sip_word(s, (uint64_t)a->w[3] << 32 | a->w[2]);
+}
+
+/* SipHash-1-3 (Aumasson, Bernstein) over whole words. */
+uint32_t
+ct_hash(const struct conntrack *ct, const struct ct_tuple *t, uint16_t zone)
+{
+	struct sip s = {
+		ct->key[0] ^ 0x736f6d6570736575ull,
+		ct->key[1] ^ 0x646f72616e646f6dull,
+		ct->key[0] ^ 0x6c7967656e657261ull,
+		ct->key[1] ^ 0x7465646279746573ull,
+	};
+	uint64_t ports = (uint64_t)t->sport << 48 | (uint64_t)t->dport << 32 | (uint64_t)zone << 16;
+
+	if (t->src.family == AF_INET) {
+		sip_word(&s, (uint64_t)t->src.v4 << 32 | t->dst.v4);
+	} else {
+		sip_address(&s, &t->src);
+		sip_address(&s, &t->dst);
+		sip_word(&s, (uint64_t)t->src.scope << 32 | t->dst.scope);
+	}
+	sip_word(&s, ports | t->proto);
+	s.c ^= 0xff;
+	sip_round(&s);
+	sip_round(&s);
+	sip_round(&s);
+	return (uint32_t)(s.a ^ s.b ^ s.c ^ s.d);
+}
+
+bool
+ct_tuple_equal(const struct ct_tuple *a, const struct ct_tuple *b)
+{
+	if (a->src.v4 != b->src.v4 || a->dst.v4 != b->dst.v4 || a->sport != b->sport ||
+		a->dport != b->dport || a->proto != b->proto || a->src.family != b->src.family)
+		return false;
+	return a->src.family == AF_INET || (ip_equal(&a->src, &b->src) && ip_equal(&a->dst, &b->dst));
+}
+
+static uint32_t
+bucket_number(const struct conntrack *ct, uint32_t hash)
+{
+	uint32_t b = hash & ct->bucket_mask;
+
+	return b < ct->n_buckets ? b : hash & ct->bucket_mask >> 1;
+}
+
+uint32_t *
+ct_bucket(const struct conntrack *ct, uint32_t hash)
+{
+	return &ct->buckets[bucket_number(ct, hash)];
+}
+
+uint32_t *
+ct_bucket_near(const struct conntrack *ct, uint32_t hash, uint32_t buckets)
+{
+	return &ct->buckets[(bucket_number(ct, hash) + buckets) % ct->n_buckets];
+}
+
+static void
+chain_push(struct conntrack *ct, uint32_t *bucket, uint32_t link)
+{
+	conn_at(ct, link >> 1)->next[link & 1] = *bucket;
+	*bucket = link;
+}
+
+static void
+chain_remove(struct conntrack *ct, struct conn *c, enum ct_dir dir)
+{
+	uint32_t link = ct_link(conn_index(ct, c), dir);
+	uint32_t *at = ct_bucket(ct, c->hash[dir]);
+
+	while (*at && *at != link)
+		at = &conn_at(ct, *at >> 1)->next[*at & 1];
+	if (*at)
+		*at = c->next[dir];
+}
+
+static bool
+more_buckets(struct conntrack *ct)
+{
+	if (ct->n_buckets < ct->bucket_capacity)
+		return true;
+	if (ct->bucket_capacity >= buckets_max() / 2 ||
+		!open_up(ct->buckets, (size_t)ct->bucket_capacity * 2 * sizeof(*ct->buckets)))
+		return false;
+	ct->bucket_capacity *= 2;
+	return true;
+}
+
+/* Half of what lies in a bucket moves into a new one at the end. */
+static void
+split_bucket(struct conntrack *ct)
+{
+	uint32_t from, link, next;
+
+	if (!more_buckets(ct))
+		return;
+	if (ct->n_buckets > ct->bucket_mask)
+		ct->bucket_mask = ct->bucket_mask << 1 | 1;
+	from = ct->n_buckets & ct->bucket_mask >> 1;
+	link = ct->buckets[from];
+	ct->buckets[from] = 0;
+	ct->n_buckets++;
+	for (; link; link = next) {
+		struct conn *c = conn_at(ct, link >> 1);
+
+		next = c->next[link & 1];
+		chain_push(ct, ct_bucket(ct, c->hash[link & 1]), link);
+	}
+}
+
+void
+ct_insert(struct conntrack *ct, struct conn *c, bool reply_only)
+{
+	uint32_t index = conn_index(ct, c);
+	int i;
+
+	for (i = 0; i < SPLITS_EACH && ct->n_buckets / 2 < ct->count; i++)
+		split_bucket(ct);
+	if (!reply_only)
+		chain_push(ct, ct_bucket(ct, c->hash[0]), ct_link(index, CT_DIR_ORIGINAL));
+	chain_push(ct, ct_bucket(ct, c->hash[1]), ct_link(index, CT_DIR_REPLY));
+	ct->linked++;
+}
+
+/* It is the one, most probably: have all of it come at once. */
+static inline bool
+fetch(const struct conn *c)
+{
+	size_t at;
+
+	for (at = 64; at < sizeof(*c); at += 64)
+		__builtin_prefetch((const char *)c + at);
+	return true;
+}
+
+/* One chain. *stale: an expired one that is to be ended, then look again. */
+static uint32_t
+search(const struct conntrack *ct, uint64_t now, const struct ct_tuple *t, uint32_t hash, uint16_t zone,
+	uint8_t zone_dir, struct conn **stale)
+{
+	uint32_t link = *ct_bucket(ct, hash);
+
+	while (link) {
+		struct conn *c = conn_at(ct, link >> 1);
+		enum ct_dir dir = link & 1;
+
+		if (conn_expired(c, now)) {
+			if (stale) {
+				*stale = c;
+				return 0;
+			}
+		} else if (c->hash[dir] == hash && fetch(c) && ct_tuple_equal(t, &c->tuple[dir]) &&
+			   ct_zone_of(c->zone, c->zone_dir, dir) == ct_zone_of(zone, zone_dir, dir)) {
+			return link;
+		}
+		link = c->next[dir];
+	}
+	return 0;
+}
+
+static uint32_t
+lookup_hash(struct conntrack *ct, struct env *env, uint64_t now, const struct ct_tuple *t, uint32_t hash,
+	uint16_t zone, uint8_t zone_dir)
+{
+	for (;;) {
+		struct conn *stale = NULL;
+		uint32_t link = search(ct, now, t, hash, zone, zone_dir, env ? &stale : NULL);
+
+		if (!stale)
+			return link;
+		conn_kill(env, ct, stale);
+	}
+}
+
+uint32_t
+ct_lookup(struct conntrack *ct, struct env *env, uint64_t now, const struct ct_tuple *t, uint16_t zone,
+	uint8_t zone_dir)
+{
+	uint16_t original = ct_zone_of(zone, zone_dir, CT_DIR_ORIGINAL);
+	uint16_t reply = ct_zone_of(zone, zone_dir, CT_DIR_REPLY);
+	uint32_t link = lookup_hash(ct, env, now, t, ct_hash(ct, t, original), zone, zone_dir);
+
+	if (link || original == reply)
+		return link;
+	return lookup_hash(ct, env, now, t, ct_hash(ct, t, reply), zone, zone_dir);
+}
+
+uint32_t
+ct_lookup_clash(const struct conntrack *ct, const struct conn *c, enum ct_dir dir)
+{
+	return search(ct, 0, &c->tuple[dir], c->hash[dir], c->zone, c->zone_dir, NULL);
+}
+
+/* ---- records ---- */
+
+static bool
+more_records(struct conntrack *ct)
+{
+	uint32_t capacity = RTE_MIN(ct->capacity * 2, records_max());
+
+	if (capacity == ct->capacity || !open_up(ct->conns, capacity * sizeof(*ct->conns)))
+		return false;
+	ct->capacity = capacity;
+	return true;
+}
+
+static struct conn *
+take_record(struct conntrack *ct)
+{
+	struct conn *c;
+
+	if (ct->vacant) {
+		c = conn_at(ct, ct->vacant);
+		ct->vacant = c->next[0];
+		return c;
+	}
+	if (ct->used == ct->capacity && !more_records(ct))
+		return NULL;
+	c = conn_at(ct, ct->used++);
+	c->version.n = RTE_MAX(c->version.n, ct->version_floor);
+	return c;
+}
+
+struct conn *
+conn_new(struct conntrack *ct, uint32_t max)
+{
+	struct conn *c = ct->count < max ? take_record(ct) : NULL;
+	uint32_t version;
+
+	if (!c)
+		return NULL;
+	version = c->version.n + 1;
+	memset(c, 0, sizeof(*c));
+	c->version.n = version;
+	c->id = ct->next_id++ * 2654435761u ^ (uint32_t)ct->key[0];
+	c->refs = 1;
+	ct->count++;
+	return c;
+}
+
+/* Nothing is left of what may have been much. */
+static void
+give_back(struct conntrack *ct)
+{
+	if (ct->used <= GIVE_BACK_RECORDS)
+		return;
+	madvise(ct->conns, pages(ct->capacity * sizeof(*ct->conns)), MADV_DONTNEED);
+	madvise(ct->buckets, pages(ct->bucket_capacity * sizeof(*ct->buckets)), MADV_DONTNEED);
+	ct->used = 1;
+	ct->vacant = 0;
+	empty_hash(ct);
+}
+
+/* => index of its master, which has lost a reference; 0: none. */
+static uint32_t
+record_free(struct conntrack *ct, struct conn *c)
+{
+	uint32_t master = c->master;
+
+	if (c->in_slot)
+		ct->per_iface[c->in_slot]--;
+	ct->version_floor = RTE_MAX(ct->version_floor, c->version.n);
+	c->status = 0;
+	c->next[0] = ct->vacant;
+	ct->vacant = conn_index(ct, c);
+	ct->count--;
+	return master;
+}
+
+void
+conn_put(struct conntrack *ct, struct conn *c)
+{
+	uint32_t master;
+
+	while (--c->refs == 0) {
+		master = record_free(ct, c);
+		if (!master)
+			break;
+		c = conn_at(ct, master);
+	}
+	if (ct->count == 0)
+		give_back(ct);
+}
+
+void
+conn_bump(struct env *env, struct conn *c)
+{
+	version_bump(env->epoch, &c->version);
+}
+
+void
+ct_tell(struct conntrack *ct, enum ct_event e, const struct conn *c)
+{
+	if (ct->listener)
+		ct->listener(ct->listener_arg, e, c);
+}
+
+void
+conn_kill(struct env *env, struct conntrack *ct, struct conn *c)
+{
+	if (!ct_confirmed(c) || c->status & CT_DYING)
+		return;
+	c->status |= CT_DYING;
+	if (!(c->status & CT_NAT_CLASH))
+		chain_remove(ct, c, CT_DIR_ORIGINAL);
+	chain_remove(ct, c, CT_DIR_REPLY);
+	ct->linked--;
+	wheel_remove(ct, c);
+	if (c->expecting)
+		ct_expect_forget(env, ct, c);
+	conn_bump(env, c);
+	ct_tell(ct, CT_EVENT_DESTROY, c);
+	conn_put(ct, c);
+	if (ct->linked == 0)
+		wheel_idle(ct, env);
+}

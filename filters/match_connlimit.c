@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * connlimit: how many connections of one masked address live at once (net/netfilter/xt_connlimit.c,
+ * nf_conncount.c). Each rule remembers, per masked address and zone, the tuples of connections whose
+ * packets it met before they were confirmed. Counting forgets those that connection tracking does not
+ * know any more, and TCP connections that are closed (TIME_WAIT, CLOSE).
+ *
+ * As in the kernel, a packet of a confirmed connection adds nothing to an address that is known: its
+ * connection was counted by its first packet. If by then nothing is left of that address, the count is 0 and
+ * the packet is dropped, as the kernel does where it takes 0 for "no memory".
+ *
+ * Memory: each call also looks after the tuples of the next address in turn, and at twice the number of
+ * connections that a router may have everything is looked through. All under the slow-way lock.
+ */
+#include "filters/conntrack.h"
+#include "filters/extensions.h"
+#include "filters/live.h"
+
+#include <errno.h>
+#include <linux/netfilter/x_tables.h>
+#include <linux/netfilter/xt_connlimit.h>
+#include <rte_jhash.h>
+#include <stdlib.h>
+
+enum { CONNLIMIT_BUCKETS = 1024, CONNLIMIT_IFACE_LO = 1 };
+
+struct connlimit_tuple {
+	struct ct_tuple tuple;
+	uint16_t zone;
+};
+
+struct connlimit_addr {
+	struct connlimit_addr *next;
+	uint32_t addr; /* masked, network byte order */
+	uint16_t zone;
+	uint32_t n, size;
+	struct connlimit_tuple *tuples;
+};
+
+struct connlimit_table {
+	uint32_t seed;
+	uint32_t n_tuples, n_addrs;
+	uint32_t turn; /* bucket to look after next */
+	struct connlimit_addr *buckets[CONNLIMIT_BUCKETS];
+};
+
+struct connlimit_state {
+	struct connlimit_table *table; /* NULL: no packet yet */
+};
+
+/* What a packet asks. */
+struct connlimit_query {
+	struct conntrack *ct;
+	uint64_t now;
+	uint32_t addr;
+	uint16_t zone;
+	bool counted; /* its connection is confirmed: it was counted before */
+	struct connlimit_tuple tuple;
+};
+
+static void
+connlimit_forget(struct connlimit_table *t, struct connlimit_addr *a, uint32_t i)
+{
+	a->n--;
+	memmove(&a->tuples[i], &a->tuples[i + 1], (a->n - i) * sizeof(a->tuples[0]));
+	t->n_tuples--;
+}
+
+static bool
+connlimit_tuple_equal(const struct connlimit_tuple *a, const struct connlimit_tuple *b)
+{
+	return a->zone == b->zone && a->tuple.proto == b->tuple.proto &&
+		a->tuple.sport == b->tuple.sport && a->tuple.dport == b->tuple.dport &&
+		ip_equal(&a->tuple.src, &b->tuple.src) && ip_equal(&a->tuple.dst, &b->tuple.dst);
+}
+
+static bool
+connlimit_closed(const struct conn *conn)
+{
+	return conn->proto == IPPROTO_TCP &&
+		(conn->tcp.state == TCP_CT_TIME_WAIT || conn->tcp.state == TCP_CT_CLOSE);
+}
+
+static struct conn *
+connlimit_conn(const struct connlimit_query *q, const struct connlimit_tuple *t)
+{
+	enum ct_dir dir;
+
+	return conntrack_find(q->ct, q->now, &t->tuple, t->zone, &dir);
+}
+
+static void
+connlimit_collect(
+	struct connlimit_table *t, struct connlimit_addr *a, const struct connlimit_query *q)
+{
+	for (uint32_t i = a->n; i-- > 0;) {
+		const struct conn *conn = connlimit_conn(q, &a->tuples[i]);
+
+		if (!conn || connlimit_closed(conn))
+			connlimit_forget(t, a, i);
+	}
+}
+
+/* True when `q`'s own tuple is there and lives, whatever its state; the dead are forgotten on the way. */
+static bool
+connlimit_has(struct connlimit_table *t, struct connlimit_addr *a, const struct connlimit_query *q)
+{
+	bool has = false;
+
+	for (uint32_t i = a->n; i-- > 0;) {
+		const struct conn *conn = connlimit_conn(q, &a->tuples[i]);
+
+		if (conn && connlimit_tuple_equal(&a->tuples[i], &q->tuple))
+			has = true;
+		else if (!conn || connlimit_closed(conn))
+			connlimit_forget(t, a, i);
+	}
+	return has;
+}
+
+static void
+connlimit_addr_free(struct connlimit_table *t, struct connlimit_addr **at)
+{
+	struct connlimit_addr *a = *at;
+
+	*at = a->next;
+	t->n_tuples -= a->n;
+	t->n_addrs--;
+	free(a->tuples);
+	free(a);
+}
+
+static void
+connlimit_look_after(struct connlimit_table *t, uint32_t bucket, const struct connlimit_query *q)
+{
+	struct connlimit_addr **at = &t->buckets[bucket];
+
+	while (*at) {
+		connlimit_collect(t, *at, q);
+		if ((*at)->n == 0 && ((*at)->addr != q->addr || (*at)->zone != q->zone))
+			connlimit_addr_free(t, at);
+		else
+			at = &(*at)->next;
+	}
+}
+
+/* Room for one more. => false: there are too many. */
+static bool
+connlimit_room(const struct filter_ctx *c, struct connlimit_table *t, const struct connlimit_query *q)
+{
+	uint32_t max = 2 * (uint32_t)tune(&c->router->tunables, TUNE_CT_MAX);
+
+	if (t->n_addrs > CONNLIMIT_BUCKETS / 2)
+		connlimit_look_after(t, t->turn++ % CONNLIMIT_BUCKETS, q);
+	if (t->n_tuples < max)
+		return true;
+	for (uint32_t i = 0; i < CONNLIMIT_BUCKETS; i++)
+		connlimit_look_after(t, i, q);
+	return t->n_tuples < max;
+}
+
+/* => false: no memory. */
+static bool
+connlimit_add(struct connlimit_table *t, struct connlimit_addr *a, const struct connlimit_tuple *tuple)
+{
+	struct connlimit_tuple *more;
+
+	if (a->n == a->size) {
+		uint32_t size = a->size ? a->size * 2 : 4;
+
+		more = realloc(a->tuples, size * sizeof(*more));
+		if (!more)
+			return false;
+		a->tuples = more;
+		a->size = size;
+	}
+	a->tuples[a->n++] = *tuple;
+	t->n_tuples++;
+	return true;
+}
+
+static struct connlimit_addr *
+connlimit_addr_new(struct connlimit_table *t, uint32_t bucket, const struct connlimit_query *q)
+{
+	struct connlimit_addr *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		return NULL;
+	a->addr = q->addr;
+	a->zone = q->zone;
+	if (!connlimit_add(t, a, &q->tuple)) {
+		free(a);
+		return NULL;
+	}
+	a->next = t->buckets[bucket];
+	t->buckets[bucket] = a;
+	t->n_addrs++;
+	return a;
+}
+
+/* => the number of connections, this one included; 0: no memory, or nothing left of a counted one. */
+static uint32_t
+connlimit_count(const struct filter_ctx *c, struct connlimit_table *t, const struct connlimit_query *q)
+{
+	uint32_t bucket = rte_jhash_2words(q->addr, q->zone, t->seed) % CONNLIMIT_BUCKETS;
+	struct connlimit_addr *a;
+
+	if (!connlimit_room(c, t, q))
+		return 0;
+	for (a = t->buckets[bucket]; a; a = a->next)
+		if (a->addr == q->addr && a->zone == q->zone)
+			break;
+	if (!a) {
+		a = connlimit_addr_new(t, bucket, q);
+		return a ? a->n : 0;
+	}
+	if (q->counted)
+		connlimit_collect(t, a, q);
+	else if (!connlimit_has(t, a, q) && !connlimit_add(t, a, &q->tuple))
+		return 0;
+	return a->n;
+}
+
+/* => false: the packet has no tuple. */
+static bool
+connlimit_query(const struct filter_ctx *c, const struct xt_connlimit_info *o, struct connlimit_query *q)
+{
+	const struct conn *conn = conntrack_of(c->router, c->p);
+	const struct iphdr *ip = pkt_ip4(c->p);
+	const struct iface *from = c->p->in;
+
+	*q = (struct connlimit_query){
+		.ct = c->router->live->filters->conntrack,
+		.now = c->env->now,
+		.addr = (o->flags & XT_CONNLIMIT_DADDR ? ip->daddr : ip->saddr) & o->mask.ip,
+	};
+	if (!conn)
+		return conntrack_tuple(c->p, &q->tuple.tuple);
+	q->zone = conn->zone;
+	q->tuple.tuple = conn->tuple[CT_DIR_ORIGINAL];
+	q->tuple.zone = conn->zone_dir & 1 << CT_DIR_ORIGINAL ? conn->zone : 0;
+	q->counted = conn->status & CT_CONFIRMED && (!from || from->slot != CONNLIMIT_IFACE_LO);
+	return true;
+}
+
+static bool
+connlimit_match(struct filter_ctx *c, const void *options, void *state)
+{
+	const struct xt_connlimit_info *o = options;
+	struct connlimit_state *s = state;
+	struct connlimit_query q;
+	uint32_t n = 0;
+
+	if (!s->table) {
+		s->table = calloc(1, sizeof(*s->table));
+		if (s->table)
+			s->table->seed = env_random(c->env);
+	}
+	if (s->table && connlimit_query(c, o, &q) && q.ct)
+		n = connlimit_count(c, s->table, &q);
+	if (n == 0) {
+		c->malformed = true;
+		return false;
+	}
+	return (n > o->limit) != !!(o->flags & XT_CONNLIMIT_INVERT);
+}
+
+static void
+connlimit_stop(void *state)
+{
+	struct connlimit_state *s = state;
+
+	for (uint32_t i = 0; s->table && i < CONNLIMIT_BUCKETS; i++)
+		while (s->table->buckets[i])
+			connlimit_addr_free(s->table, &s->table->buckets[i]);
+	free(s->table);
+	s->table = NULL;
+}
+
+const struct match_ops match_connlimit[] = {
+	{
+		.name = "connlimit",
+		.revision = 1,
+		.size = XT_ALIGN(sizeof(struct xt_connlimit_info)),
+		.reads = READS_NEVER,
+		.needs = NEEDS_CONNTRACK,
+		.state_size = sizeof(struct connlimit_state),
+		.match = connlimit_match,
+		.stop = connlimit_stop,
+	},
+	{0},
+};
