@@ -12,7 +12,7 @@ DESTDIR ?=
 BUILD   ?= release
 
 CC      ?= cc
-PKGS    := libdpdk libmnl libpcap jansson yaml-0.1
+PKGS    := libdpdk libmnl libpcap jansson yaml-0.1 xtables
 OUT     := build/$(BUILD)
 
 CFLAGS_release := -O3
@@ -38,22 +38,31 @@ CONTROL := fabric/control
 ENGINE  := routing filters nat fabric/router fabric/lan drivers/iucv drivers/osa fabric/engine
 KEEPER  := fabric/keeper
 CLI     := fabric/cli
+# The front end of iptables, and what it shares with the engine: rules as data. libxtables ends processes, so no daemon has it.
+IPTABLES := filters/iptables
 
 objs = $(patsubst %.c,$(OUT)/%.o,$(filter-out %/main.c,$(foreach d,$(1),$(sort $(wildcard $(d)/*.c)))))
 
+RULES := $(patsubst %.c,$(OUT)/%.o,filters/rules.c $(wildcard filters/rules_*.c))
+
 PROGRAMS := $(OUT)/rookery $(OUT)/rookeryd $(OUT)/rookery-keeper
 
-all: $(PROGRAMS)
+all: $(PROGRAMS) $(OUT)/queue-example
 
 $(OUT)/rookeryd:       $(OUT)/fabric/engine/main.o $(call objs,$(BASE) $(CONTROL) $(ENGINE))
 $(OUT)/rookery-keeper: $(OUT)/fabric/keeper/main.o $(call objs,$(BASE) $(CONTROL) $(KEEPER))
-$(OUT)/rookery:        $(OUT)/fabric/cli/main.o $(call objs,$(BASE) $(CONTROL) $(CLI))
+$(OUT)/rookery:        $(OUT)/fabric/cli/main.o $(call objs,$(BASE) $(CONTROL) $(CLI) $(IPTABLES)) $(RULES)
 
 $(PROGRAMS):
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -Wl,--as-needed $(PKG_LIBS)
 
-$(OUT)/%.o: %.c Makefile
+# As users build it: the library for programs behind NFQUEUE, and nothing else of ours.
+$(OUT)/queue-example: $(OUT)/filters/queue_client/example.o $(OUT)/filters/queue_client/rookery_queue.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -ljansson
+
+$(OUT)/%.o: %.c
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
@@ -61,7 +70,7 @@ $(OUT)/%.o: %.c Makefile
 # Unit tests: one program a file, each linked with all floors.
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,$(wildcard tests/unit/*_test.c))
 
-$(OUT)/tests/unit/%_test: $(OUT)/tests/unit/%_test.o $(call objs,tests/unit/support $(BASE) $(CONTROL) $(ENGINE) $(KEEPER) $(CLI))
+$(OUT)/tests/unit/%_test: $(OUT)/tests/unit/%_test.o $(call objs,tests/unit/support $(BASE) $(CONTROL) $(ENGINE) $(KEEPER) $(CLI) $(IPTABLES))
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -Wl,--as-needed $(PKG_LIBS) -lcmocka
 

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* rookery check: what is wrong with a configuration, all of it. */
 #include "fabric/cli/cli.h"
+#include "fabric/cli/filters.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* A link has two ends, and each is an interface. */
 static size_t
@@ -63,23 +69,70 @@ print_bad(const struct cfg_errors *errs)
 		fprintf(stderr, "rookery: and %zu more\n", errs->total - errs->n);
 }
 
+/* In a process of its own, since libxtables ends the one it runs in at a wrong option. => what it had to say, to free(); NULL: all is well. */
+static char *
+filters_wrong(const struct config *cfg, const char *path)
+{
+	char *text = NULL, buf[4096];
+	size_t len = 0;
+	int ends[2], how = 0;
+	FILE *to;
+	ssize_t n;
+	pid_t child;
+
+	fflush(stdout);
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return strdup("no pipe can be made");
+	child = fork();
+	if (child == 0) {
+		struct bundle b;
+
+		dup2(ends[1], STDERR_FILENO);
+		_exit(filters_read(cfg, path, &b) < 0);
+	}
+	close(ends[1]);
+	to = open_memstream(&text, &len);
+	while (to && (n = read(ends[0], buf, sizeof(buf))) > 0)
+		fwrite(buf, 1, (size_t)n, to);
+	if (to)
+		fclose(to);
+	close(ends[0]);
+	if (child > 0 && waitpid(child, &how, 0) == child && WIFEXITED(how) && WEXITSTATUS(how) == 0) {
+		free(text);
+		return NULL;
+	}
+	return text ? text : strdup("the rules cannot be read");
+}
+
 static int
 check_file(const char *path, json_t *records)
 {
 	struct cfg_errors errs;
 	struct config *cfg = NULL;
 	int err = config_load(path, &cfg, &errs);
+	char *wrong = err == 0 ? filters_wrong(cfg, path) : NULL;
+	json_t *record;
 
 	if (err < 0)
 		cfg = NULL;
-	if (records)
-		json_array_append_new(records, file_record(path, cfg, &errs));
+	if (wrong)
+		err = -EINVAL;
+	if (records) {
+		record = file_record(path, cfg, &errs);
+		if (wrong) {
+			json_object_set_new(record, "ok", json_false());
+			json_array_append_new(json_object_get(record, "errors"), json_stringn(wrong, strcspn(wrong, "\n")));
+		}
+		json_array_append_new(records, record);
+	} else if (wrong)
+		fputs(wrong, stderr);
 	else if (cfg)
 		print_good(path, cfg);
 	else if (errs.n > 0)
 		print_bad(&errs);
 	else
 		complain("%s: %s", path, strerror(-err));
+	free(wrong);
 	cfg_errors_free(&errs);
 	if (cfg)
 		config_free(cfg);

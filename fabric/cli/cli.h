@@ -43,6 +43,7 @@ int run_show_status(struct cli *cl);
 int run_ping(struct cli *cl);       /* probe.c */
 int run_traceroute(struct cli *cl);
 int run_capture(struct cli *cl);    /* capture.c */
+int run_tool(struct cli *cl);       /* filter_tools.c */
 int run_help(struct cli *cl);       /* help.c */
 int run_version(struct cli *cl);
 int run_completion(struct cli *cl); /* completion.c */

@@ -49,11 +49,20 @@ client_fini(struct client *c)
 	}
 }
 
+/* In a shell of a router: its fabric's directory is out of sight there, but open as a descriptor. */
+static bool
+inside(const char *fabric)
+{
+	const char *own = getenv(ENV_FABRIC);
+
+	return own && getenv(ENV_RUN_FD) && strcmp(own, fabric) == 0;
+}
+
 static int
 connect_peer(const char *fabric, enum peer peer)
 {
 	char dir[PATH_MAX], path[PATH_MAX];
-	int err = run_directory(fabric, dir, sizeof(dir));
+	int err = inside(fabric) ? snprintf(dir, sizeof(dir), "/proc/self/fd/%s", getenv(ENV_RUN_FD)) : run_directory(fabric, dir, sizeof(dir));
 
 	if (err < 0)
 		return err;
@@ -149,6 +158,8 @@ client_choose(struct client *c)
 	size_t n, running = 0;
 	int err;
 
+	if (!c->fabric[0] && getenv(ENV_FABRIC) && getenv(ENV_RUN_FD))
+		snprintf(c->fabric, sizeof(c->fabric), "%s", getenv(ENV_FABRIC));
 	if (c->fabric[0])
 		return 0;
 	err = client_fabrics(&list, &n);
@@ -218,7 +229,7 @@ client_wire(struct client *c, enum peer peer)
 }
 
 static json_t *
-transact(struct client *c, enum peer peer, json_t *request, int *fds, size_t *n_fds)
+transact(struct client *c, enum peer peer, json_t *request, int fd, int *fds, size_t *n_fds)
 {
 	struct wire *w = client_wire(c, peer);
 	json_t *reply = NULL;
@@ -226,7 +237,7 @@ transact(struct client *c, enum peer peer, json_t *request, int *fds, size_t *n_
 
 	if (!w || !request)
 		return NULL;
-	err = wire_send(w, request, NULL, 0);
+	err = wire_send(w, request, &fd, fd >= 0 ? 1 : 0);
 	if (err == 0)
 		err = wire_wait(w, &reply, fds, n_fds, CALL_TIMEOUT_MS);
 	if (err == 0)
@@ -240,12 +251,18 @@ transact(struct client *c, enum peer peer, json_t *request, int *fds, size_t *n_
 }
 
 json_t *
-client_ask(struct client *c, enum peer peer, json_t *request)
+client_ask_fd(struct client *c, enum peer peer, json_t *request, int fd)
 {
-	json_t *reply = transact(c, peer, request, NULL, NULL);
+	json_t *reply = transact(c, peer, request, fd, NULL, NULL);
 
 	json_decref(request);
 	return reply;
+}
+
+json_t *
+client_ask(struct client *c, enum peer peer, json_t *request)
+{
+	return client_ask_fd(c, peer, request, -1);
 }
 
 const char *
@@ -271,7 +288,7 @@ complain_refused(struct client *c, const json_t *request, const json_t *reply)
 json_t *
 client_call_fds(struct client *c, enum peer peer, json_t *request, int *fds, size_t *n_fds)
 {
-	json_t *reply = transact(c, peer, request, fds, n_fds);
+	json_t *reply = transact(c, peer, request, -1, fds, n_fds);
 
 	if (reply && !json_is_true(json_object_get(reply, "ok"))) {
 		complain_refused(c, request, reply);

@@ -6,6 +6,10 @@
 #include "fabric/control/config.h"
 #include "fabric/control/wire.h"
 
+/* Set in the programs that `rookery exec` and `shell` run: their fabric, and a descriptor of its run directory. */
+#define ENV_FABRIC "ROOKERY_FABRIC"
+#define ENV_RUN_FD "ROOKERY_RUN_FD"
+
 enum peer { PEER_KEEPER, PEER_ENGINE, PEER_COUNT };
 
 struct client {
@@ -34,6 +38,8 @@ json_t *client_call_fds(struct client *c, enum peer peer, json_t *request, int *
  * The same, but a refusal is an answer too: look at "ok". NULL only when there is no answer at all.
  */
 json_t *client_ask(struct client *c, enum peer peer, json_t *request);
+/* The same with a descriptor that goes with the request (-1: none) and stays the caller's. */
+json_t *client_ask_fd(struct client *c, enum peer peer, json_t *request, int fd);
 /* The error sentence of an answer. */
 const char *client_error(const json_t *reply);
 

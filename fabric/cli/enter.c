@@ -9,8 +9,12 @@
  * ends.
  */
 #include "fabric/cli/cli.h"
+#include "fabric/cli/filters.h"
+#include "fabric/cli/shadow.h"
+#include "fabric/control/proto.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
@@ -65,6 +69,22 @@ enter_all(const char *node, const json_t *names, const int *fds, size_t n)
 	return STATUS_OK;
 }
 
+/* So that tools inside find the fabric, whose sockets are out of sight there. The descriptor is theirs to inherit. */
+static void
+leave_trail(const struct client *c)
+{
+	char dir[PATH_MAX], number[16];
+	int fd;
+
+	if (run_directory(c->fabric, dir, sizeof(dir)) < 0)
+		return;
+	fd = open(dir, O_PATH | O_DIRECTORY);
+	snprintf(number, sizeof(number), "%d", fd);
+	if (fd >= 0)
+		setenv(ENV_RUN_FD, number, 1);
+	setenv(ENV_FABRIC, c->fabric, 1);
+}
+
 /* Asks the keeper and enters. => STATUS_OK, or an exit status after a complaint. */
 static int
 enter(struct cli *cl, const char *node)
@@ -77,6 +97,7 @@ enter(struct cli *cl, const char *node)
 
 	if (!reply)
 		return STATUS_FAILED;
+	leave_trail(&cl->client);
 	if (n == 0 || n != json_array_size(names))
 		status = complain("the keeper has sent %zu descriptors for %zu namespaces", n,
 				json_array_size(names));
@@ -88,11 +109,14 @@ enter(struct cli *cl, const char *node)
 	return status;
 }
 
+/* `tools`: this program, to be iptables and its like there; NULL: the node is a guest, whose own kernel filters. */
 static void
-exec_child(char *const *argv)
+exec_child(char *const *argv, const char *tools)
 {
 	int err;
 
+	if (tools && shadow_programs(tools, filter_tools) < 0)
+		_exit(CANNOT_RUN);
 	execvp(argv[0], argv);
 	err = errno;
 	complain("%s: %s", argv[0], strerror(err));
@@ -126,7 +150,7 @@ await_child(pid_t child, const sigset_t *wait_for)
 }
 
 static int
-run_inside(char *const *argv)
+run_inside(char *const *argv, const char *tools)
 {
 	sigset_t handled, before;
 	pid_t child;
@@ -142,23 +166,57 @@ run_inside(char *const *argv)
 	child = fork();
 	if (child == 0) {
 		sigprocmask(SIG_SETMASK, &before, NULL);
-		exec_child(argv);
+		exec_child(argv, tools);
 	}
 	if (child < 0)
 		return complain("no process can be made inside: %s", strerror(errno));
 	return await_child(child, &handled);
 }
 
+/* => whether `node` is a router; its name as the configuration writes it in `name`. */
+static bool
+is_router(struct client *c, const char *node, char name[NODE_NAME])
+{
+	struct config *cfg = client_config(c, NULL);
+	const struct cfg_node *n = cfg ? config_node(cfg, node) : NULL;
+	bool router = n && n->kind == CFG_ROUTER;
+
+	snprintf(name, NODE_NAME, "%s", n ? n->name : node);
+	config_free(cfg);
+	return router;
+}
+
+/* Router's tools look for /usr/sbin whoever's shell it is. */
+static void
+extend_path(void)
+{
+	const char *path = getenv("PATH");
+	char *longer;
+
+	if (path && strstr(path, "/usr/sbin"))
+		return;
+	if (asprintf(&longer, "%s%s/usr/sbin:/sbin", path ? path : "", path ? ":" : "/usr/bin:/bin:") < 0)
+		return;
+	setenv("PATH", longer, 1);
+	free(longer);
+}
+
 int
 enter_run(struct cli *cl, const char *node, char *const *argv)
 {
+	char self[PATH_MAX], name[NODE_NAME];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	bool router = n > 0 && is_router(&cl->client, node, name);
 	int status = enter(cl, node);
 
 	if (status != STATUS_OK)
 		return status;
+	self[n > 0 ? n : 0] = '\0';
 	client_fini(&cl->client);
 	setenv("ROOKERY_NODE", node, 1);
-	status = run_inside(argv);
+	if (router)
+		extend_path();
+	status = run_inside(argv, router ? self : NULL);
 	fflush(stdout);
 	_exit(status); /* what a sanitizer starts at exit() would be born into the node, where it cannot see us */
 }

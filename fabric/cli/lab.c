@@ -12,6 +12,7 @@
  */
 #include "fabric/cli/cli.h"
 #include "fabric/cli/destination.h"
+#include "fabric/cli/filters.h"
 #include "fabric/cli/program.h"
 #include "fabric/cli/render.h"
 #include "fabric/cli/signals.h"
@@ -34,6 +35,7 @@ enum { PATIENCE_MS = 1000, TICK_MS = 250, SENTENCE = 4096 };
 struct start {
 	const char *file, *fabric, *level;
 	bool detached;
+	int rules; /* descriptor of the rules of its routers */
 	int ready; /* reading end of the pipe */
 	pid_t keeper;
 };
@@ -41,11 +43,13 @@ struct start {
 static void
 exec_keeper(const struct start *s, const char *path, int ready_fd)
 {
-	char number[16];
-	const char *argv[8] = {"rookery-keeper", "--ready-fd", number};
-	size_t n = 3;
+	char number[16], rules[16];
+	const char *argv[10] = {"rookery-keeper", "--ready-fd", number, "--rules-fd", rules};
+	size_t n = 5;
 
 	snprintf(number, sizeof(number), "%d", ready_fd);
+	snprintf(rules, sizeof(rules), "%d", s->rules);
+	fcntl(s->rules, F_SETFD, 0);
 	if (s->level) {
 		argv[n++] = "--log-level";
 		argv[n++] = s->level;
@@ -245,8 +249,12 @@ run_start(struct cli *cl, const struct config *cfg)
 	double begin = seconds_now();
 	int status;
 
+	s.rules = filters_fd(cfg, s.file);
+	if (s.rules < 0)
+		return STATUS_FAILED;
 	signals_catch();
 	status = start_keeper(&s);
+	close(s.rules);
 	if (status != STATUS_OK)
 		return status;
 	status = await_ready(&s);

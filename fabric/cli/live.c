@@ -6,12 +6,14 @@
  */
 #include "fabric/cli/cli.h"
 #include "fabric/cli/edit.h"
+#include "fabric/cli/filters.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 typedef int (*change_fn)(const struct cli *cl, struct edit *e);
 
@@ -333,20 +335,25 @@ read_file(const char *path)
 }
 
 static int
-apply_text(struct cli *cl, const char *path)
+apply_text(struct cli *cl, const char *path, int rules)
 {
 	char *text = read_file(path);
 	json_t *request = text ? apply_request(cl, text, path) : NULL, *reply;
+	bool good;
 
 	free(text);
 	if (!request)
 		return complain("%s cannot be read again", path);
-	reply = client_call(&cl->client, PEER_KEEPER, request);
+	reply = client_ask_fd(&cl->client, PEER_KEEPER, request, rules);
 	if (!reply)
 		return STATUS_FAILED;
-	print_actions(cl, reply);
+	good = json_is_true(json_object_get(reply, "ok"));
+	if (good)
+		print_actions(cl, reply);
+	else
+		complain("%s", client_error(reply));
 	json_decref(reply);
-	return STATUS_OK;
+	return good ? STATUS_OK : STATUS_FAILED;
 }
 
 int
@@ -355,7 +362,7 @@ run_apply(struct cli *cl)
 	const char *path = cli_arg(cl, "FILE");
 	struct cfg_errors errs;
 	struct config *cfg = NULL;
-	int err = config_load(path, &cfg, &errs);
+	int err = config_load(path, &cfg, &errs), rules, status;
 
 	for (size_t i = 0; i < errs.n; i++)
 		fprintf(stderr, "rookery: %s\n", errs.text[i]);
@@ -366,6 +373,11 @@ run_apply(struct cli *cl)
 	cfg_errors_free(&errs);
 	if (err < 0)
 		return STATUS_FAILED;
+	rules = filters_fd(cfg, path);
 	config_free(cfg);
-	return apply_text(cl, path);
+	if (rules < 0)
+		return STATUS_FAILED;
+	status = apply_text(cl, path, rules);
+	close(rules);
+	return status;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "fabric/cli/cli.h"
+#include "fabric/cli/filters.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -28,8 +29,12 @@ int
 main(int argc, char **argv)
 {
 	struct cli cl = {0};
-	int status;
+	char **tool;
+	int status, n;
 
+	tool = argc > 0 ? filter_tool(argc, argv, &n) : NULL;
+	if (tool)
+		return finish(filter_tool_run(n, tool));
 	if (command_parse(commands, argc, argv, &cl.args) < 0) {
 		status = complain_usage(&cl, "%s", cl.args.error);
 	} else {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* rookery show: ask, render, and again when watching. */
 #include "fabric/cli/cli.h"
+#include "fabric/cli/filters.h"
 #include "fabric/cli/render.h"
 #include "fabric/cli/signals.h"
 
@@ -96,19 +97,23 @@ run_show(struct cli *cl)
 int
 run_show_config(struct cli *cl)
 {
-	json_t *reply = client_call(&cl->client, PEER_KEEPER, json_pack("{s:s}", "op", "config"));
-	const char *text = json_string_value(json_object_get(reply, "config"));
+	json_int_t serial = 0;
+	struct config *cfg = client_config(&cl->client, &serial);
+	char *text = cfg ? filters_config_text(&cl->client, cfg) : NULL;
+	json_t *record;
 
-	if (!reply)
+	config_free(cfg);
+	if (!text)
 		return STATUS_FAILED;
 	if (cli_arg(cl, "json")) {
-		json_object_del(reply, "ok");
-		json_dumpf(reply, stdout, JSON_INDENT(2));
+		record = json_pack("{s:I, s:s}", "serial", serial, "config", text);
+		json_dumpf(record, stdout, JSON_INDENT(2));
 		putchar('\n');
+		json_decref(record);
 	} else {
-		fputs(text ? text : "", stdout);
+		fputs(text, stdout);
 	}
-	json_decref(reply);
+	free(text);
 	return STATUS_OK;
 }
 

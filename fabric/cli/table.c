@@ -48,6 +48,11 @@ static const struct arg exec_words[] = {
 		END,
 };
 
+static const struct arg tool_words[] = {
+		WORD("ARGUMENT", ARG_TEXT, "-r ROUTER, then what the tool takes", .flags = ARG_REST | ARG_OPTIONAL),
+		END,
+};
+
 static const struct arg node_word[] = {
 		WORD("NODE", ARG_NODE, "a guest, or a router with a control namespace"),
 		END,
@@ -227,6 +232,10 @@ static const struct arg complete_words[] = {
 	COMMAND("show " words, run_show, line, .operands = show_words, .options = show_options, \
 			.data = &listings[index])
 
+/* Their arguments are the tool's own: they go past this parser (filter_tools.c). */
+#define TOOL(words, line, more) \
+	COMMAND(words, run_tool, line, .operands = tool_words, .synopsis = "[-r ROUTER] [ARGUMENT]...", .text = more)
+
 const struct command commands[] = {
 		COMMAND("check", run_check, "read configurations and tell what is wrong with them",
 				.operands = check_words, .options = json_only,
@@ -285,6 +294,17 @@ const struct command commands[] = {
 				.text = "Prints what 'rookery check' and 'rookery apply' take."),
 		COMMAND("show status", run_show_status, "processes, workers and programs of the fabric",
 				.options = show_options),
+		TOOL("iptables", "the packet filter of a router, as iptables(8)",
+				"For example: rookery iptables -r ROUTER -A FORWARD -p tcp --dport 22 -j ACCEPT\n\n"
+				"Grammar, messages and exit codes are those of iptables 1.8.9; matches and targets are parsed by "
+				"the system's libxtables. What Rookery does not evaluate is refused, by name. In "
+				"'rookery shell ROUTER' it is called iptables, and is what scripts find there under any path."),
+		TOOL("iptables-save", "print the rules of a router, as iptables-save(8)", NULL),
+		TOOL("iptables-restore", "replace rules of a router, all or nothing, as iptables-restore(8)", NULL),
+		TOOL("ipset", "the sets that a router's rules use, as ipset(8)", NULL),
+		TOOL("conntrack", "the connections that a router tracks, as conntrack(8)",
+				"-L lists, -D deletes, -F flushes, -C counts, -S prints statistics, -E follows events; filters as "
+				"-p, -s, -d, --sport, --dport, --state, --mark."),
 		COMMAND("ping", run_ping, "ping from a router or a guest",
 				.operands = ping_words, .options = ping_options,
 				.text = "From a router the engine itself sends and receives; in a guest ping(8) is run. Exit "

@@ -20,7 +20,12 @@ static const struct yaml_key router[] = {
 			"local programs run in it."},
 		{"interfaces", "map", NULL, "Interfaces by name; see INTERFACE."},
 		{"routes", "list", NULL, "See ROUTE."},
-		{"rules", "list", NULL, "Policy rules; see RULE."},
+		{"policy_rules", "list", NULL, "Which route table a packet is looked up in; see RULE."},
+		{"rules", "file or text", NULL, "Its packet filter, as iptables-save prints it: the name of a file, from the directory of "
+			"the configuration, or the text itself as a block (|)."},
+		{"sets", "file or text", NULL, "The sets that its rules use, as ipset save prints them; likewise."},
+		{"management", "prefix or list", NULL, "Addresses whose connections find room even if the connection table is full "
+			"(nf_conntrack_reserve)."},
 		{"tunables", "map", NULL, "Timeouts and limits of this router, above those of the fabric."},
 		{0},
 };

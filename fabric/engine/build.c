@@ -2,6 +2,7 @@
 /* The next generation: LANs, and where each port leads. Routers: build_router.c. */
 #include "fabric/engine/build.h"
 
+#include "fabric/engine/rules.h"
 #include "fabric/lan/lan.h"
 
 #include <errno.h>
@@ -22,8 +23,12 @@ fabric_free(struct fabric *f, const struct fabric *keep)
 	if (!f)
 		return;
 	for (size_t i = 0; f->routers && i < f->n_routers; i++) {
-		if (!keep || i >= keep->n_routers || keep->routers[i] != f->routers[i])
-			router_free(f->routers[i]);
+		const struct router *kept = keep && i < keep->n_routers ? keep->routers[i] : NULL;
+
+		if (!f->routers[i] || f->routers[i] == kept)
+			continue;
+		release_rules(f->routers[i], kept);
+		router_free(f->routers[i]);
 	}
 	for (size_t i = 0; f->lans && i < f->n_lans; i++)
 		lan_free(f->lans[i]);

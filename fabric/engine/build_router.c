@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "fabric/engine/build.h"
 
+#include "fabric/engine/rules.h"
 #include "routing/neigh.h"
 
 #include <errno.h>
@@ -233,39 +234,57 @@ same_iface(const struct iface *x, const struct iface *y)
 	       x->control_port == y->control_port && x->live == y->live;
 }
 
-/* The router of the generation before, when nothing that it is made of has changed. */
-static struct router *
-unchanged(const struct change *c, const struct cfg_node *n, const struct router *r)
+/* Nothing that a router is made of has changed. */
+static bool
+unchanged(const struct change *c, const struct cfg_node *n, const struct router *r, const struct router *old)
 {
-	const struct fabric *now = atomic_load(&c->engine->fabric);
 	const struct cfg_node *was = c->old ? config_node(c->old->config, n->name) : NULL;
-	struct router *old = r->slot < now->n_routers ? now->routers[r->slot] : NULL;
 
-	if (!was || !old || old->n_ifaces != r->n_ifaces || !config_node_equal(was, n))
-		return NULL;
+	if (!was || !old || old->rules != r->rules || old->n_ifaces != r->n_ifaces || !config_node_equal(was, n))
+		return false;
 	if (memcmp(&old->tunables, &r->tunables, sizeof(r->tunables)) != 0)
-		return NULL;
+		return false;
 	for (size_t i = 0; i < r->n_ifaces; i++) {
 		if (!same_iface(old->ifaces[i], r->ifaces[i]))
-			return NULL;
+			return false;
 	}
-	return old;
+	return true;
+}
+
+/* The router of the generation before; NULL: this one is new. */
+static struct router *
+router_before(const struct change *c, const struct router *r)
+{
+	const struct fabric *now = atomic_load(&c->engine->fabric);
+	struct router *old = r->slot < now->n_routers ? now->routers[r->slot] : NULL;
+
+	return old && old->live == r->live ? old : NULL;
 }
 
 int
-build_router(struct change *c, const struct cfg_node *n, const struct placed_node *pn)
+build_router(struct change *c, const struct cfg_node *n, struct placed_node *pn)
 {
-	struct router *r = build_frame(c, n, pn), *same;
+	struct router *r = build_frame(c, n, pn), *old;
 	int rc;
 
 	if (!r)
 		return -ENOMEM;
+	old = router_before(c, r);
 	rc = build_ifaces(c, n, pn, r);
-	same = rc == 0 ? unchanged(c, n, r) : NULL;
-	if (rc == 0 && !same)
-		rc = build_fib(c, n, r);
-	if (rc < 0 || same)
+	if (rc == 0)
+		rc = change_rules(c, n, pn, r, old);
+	if (rc == 0 && unchanged(c, n, r, old)) {
 		router_free(r);
-	c->next->routers[pn->slot] = rc < 0 ? NULL : same ? same : r;
+		c->next->routers[pn->slot] = old;
+		return 0;
+	}
+	if (rc == 0)
+		rc = build_fib(c, n, r);
+	if (rc < 0) {
+		release_rules(r, old);
+		router_free(r);
+		r = NULL;
+	}
+	c->next->routers[pn->slot] = r;
 	return rc;
 }

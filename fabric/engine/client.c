@@ -3,7 +3,13 @@
 #include "fabric/base/log.h"
 #include "fabric/control/base64.h"
 #include "fabric/engine/capture.h"
+#include "fabric/engine/events.h"
+#include "fabric/engine/nflog.h"
 #include "fabric/engine/probe.h"
+#include "fabric/engine/queue.h"
+#include "fabric/engine/rules.h"
+#include "fabric/engine/show_conntrack.h"
+#include "filters/live.h"
 #include "fabric/engine/serve.h"
 
 #include <errno.h>
@@ -11,11 +17,16 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+enum { QUEUE_TURN = 64 };
+
 struct client {
 	LIST_ENTRY(client) entry;
 	struct wire wire;
 	struct capture *capture;
 	uint8_t *spare; /* the buffer that is not the capture's */
+	struct follower *follower;
+	char *events; /* the buffer that is not the follower's */
+	struct queue *queue; /* of packets that wait for its verdicts */
 	bool writing;   /* waits for room to write */
 };
 
@@ -48,8 +59,14 @@ client_free(struct server *s, struct client *c)
 	probe_cancel(e, c);
 	if (c->capture)
 		capture_detach(c->capture);
+	if (c->follower)
+		follower_leave(c->follower);
 	slow_unlock(&e->control);
+	if (c->queue)
+		queue_unbind(c->queue, e);
 	capture_free(c->capture);
+	follower_free(c->follower);
+	free(c->events);
 	free(c->spare);
 	LIST_REMOVE(c, entry);
 	wire_fini(&c->wire);
@@ -293,9 +310,115 @@ send_captured(struct server *s, struct client *c)
 }
 
 static json_t *
+start_following(struct server *s, struct client *c, const json_t *msg)
+{
+	struct engine *e = s->engine;
+	const struct router *r = router_named(e, json_string_value(json_object_get(msg, "node")));
+
+	if (!r)
+		return wire_error("there is no such router");
+	if (c->follower)
+		return wire_error("this connection follows already");
+	if (!r->live->filters->conntrack)
+		return wire_error("%s tracks no connections: none of its rules needs it, and nf_conntrack_always is 0", r->name);
+	c->events = malloc(EVENTS_BUFFER);
+	c->follower = c->events ? follower_new(r->live, e->control.wake_fd) : NULL;
+	if (!c->follower)
+		return wire_error("no memory for one more follower");
+	slow_lock(&e->control);
+	follower_join(c->follower);
+	slow_unlock(&e->control);
+	return wire_ok();
+}
+
+/* "[NEW] tcp ..." => {"event":"[NEW]","line":"tcp ..."} */
+static json_t *
+event_record(const char *text)
+{
+	size_t word = strcspn(text, " ");
+
+	return json_pack("{s:s%, s:s}", "event", text, word, "line", text + word + (text[word] != '\0'));
+}
+
+static void
+send_events(struct server *s, struct client *c)
+{
+	struct engine *e = s->engine;
+	uint64_t lost;
+	size_t used;
+
+	if (c->writing)
+		return;
+	slow_lock(&e->control);
+	used = follower_take(c->follower, &c->events, &lost);
+	slow_unlock(&e->control);
+	for (size_t at = 0; at < used; at += strlen(c->events + at) + 1) {
+		json_t *msg = event_record(c->events + at);
+
+		if (msg && !answer(s, c, msg))
+			return;
+	}
+	if (lost && !answer(s, c, json_pack("{s:I}", "dropped", (json_int_t)lost)))
+		return;
+	if (!c->follower->router)
+		client_free(s, c);
+}
+
+/* The answer and the descriptor of the rules go at once: it is short, so it does not wait for room. */
+static json_t *
+send_rules(struct server *s, struct client *c, const json_t *msg)
+{
+	int fd, rc;
+	json_t *reply = show_rules(s->engine, msg, &fd);
+
+	if (fd < 0)
+		return reply;
+	rc = wire_send(&c->wire, reply, &fd, 1);
+	json_decref(reply);
+	close(fd);
+	return rc < 0 ? wire_error("the rules cannot be sent: %s", strerror(-rc)) : NULL;
+}
+
+static json_t *
+start_queue(struct server *s, struct client *c, const json_t *msg)
+{
+	const struct router *r = router_named(s->engine, json_string_value(json_object_get(msg, "node")));
+
+	if (c->queue)
+		return wire_error("this connection has a queue already");
+	return queue_bind(s->engine, s->engine->queues, r, msg, &c->queue);
+}
+
+static json_t *
+take_verdict(struct server *s, struct client *c, const json_t *msg)
+{
+	return c->queue ? queue_verdict(c->queue, s->engine, msg) : wire_error("a verdict without a queue");
+}
+
+/* Hands on what the program has not got, in bounded turns, unless it has not read what it got before. */
+static void
+send_queued(struct server *s, struct client *c)
+{
+	json_t *msg = NULL;
+
+	for (unsigned i = 0; i < QUEUE_TURN && !c->writing; i++) {
+		msg = queue_message(c->queue, s->engine);
+		if (!msg)
+			break;
+		if (!answer(s, c, msg))
+			return;
+	}
+	if (msg && !c->writing)
+		worker_wake(&s->engine->control);
+	if (queue_ended(c->queue))
+		client_free(s, c);
+}
+
+static json_t *
 handle(struct server *s, struct client *c, const json_t *msg)
 {
 	const char *op = json_string_value(json_object_get(msg, "op"));
+	const char *what = json_string_value(json_object_get(msg, "what"));
 
 	if (!op)
 		return wire_error("a request without an operation");
@@ -307,6 +430,18 @@ handle(struct server *s, struct client *c, const json_t *msg)
 		return start_probe(s, c, msg);
 	if (strcmp(op, "capture") == 0)
 		return start_capture(s, c, msg);
+	if (strcmp(op, "rules") == 0)
+		return send_rules(s, c, msg);
+	if (strcmp(op, "sets") == 0)
+		return show_sets(s->engine, msg);
+	if (strcmp(op, "conntrack") == 0 && strcmp(what ? what : "", "events") == 0)
+		return start_following(s, c, msg);
+	if (strcmp(op, "conntrack") == 0)
+		return show_conntrack(s->engine, msg);
+	if (strcmp(op, "queue") == 0)
+		return start_queue(s, c, msg);
+	if (strcmp(op, "verdict") == 0)
+		return take_verdict(s, c, msg);
 	return wire_error("the engine does not know '%s'", op);
 }
 
@@ -341,7 +476,7 @@ client_event(struct server *s, struct client *c, uint32_t events)
 		if (rc == 0) {
 			c->writing = false;
 			epoll_ctl(s->epoll_fd, EPOLL_CTL_MOD, c->wire.fd, &event);
-			if (c->capture)
+			if (c->capture || c->follower || c->queue)
 				worker_wake(&s->engine->control);
 		}
 	}
@@ -368,5 +503,11 @@ clients_notified(struct server *s)
 		next = LIST_NEXT(c, entry);
 		if (c->capture)
 			send_captured(s, c);
+		else if (c->follower)
+			send_events(s, c);
+		else if (c->queue)
+			send_queued(s, c);
 	}
+	if (e->nflog)
+		nflog_flush(e->nflog, &e->control);
 }

@@ -2,7 +2,9 @@
 #include "fabric/engine/engine.h"
 
 #include "fabric/base/log.h"
+#include "fabric/engine/nflog.h"
 #include "fabric/engine/publish.h"
+#include "fabric/engine/queue.h"
 
 #include <errno.h>
 #include <rte_errno.h>
@@ -128,6 +130,9 @@ engine_init(struct engine *e, unsigned workers, unsigned buffers)
 	timers_init(&e->timers);
 	tunables_init(&e->tunables);
 	TAILQ_INIT(&e->probes);
+	e->queues = queues_new();
+	if (!e->queues)
+		return -ENOMEM;
 	rc = pools_init(&e->pools, buffers);
 	if (rc == 0)
 		rc = rcu_init(e);
@@ -147,6 +152,8 @@ engine_fini(struct engine *e)
 	for (unsigned i = 0; i < e->n_workers; i++)
 		worker_fini(&e->workers[i]);
 	worker_fini(&e->control);
+	queues_free(e->queues);
+	nflog_free(e->nflog);
 	free(e->workers);
 	timers_fini(&e->timers);
 	munmap(e->ports, PORTS_MAX * sizeof(*e->ports));

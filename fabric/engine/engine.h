@@ -33,6 +33,8 @@ struct engine;
 struct placement;
 struct probe;
 struct capture;
+struct queues;
+struct nflog;
 
 /* A mutex whose second waiter gets it next: a busy worker gives way to the control thread. */
 struct slow_lock {
@@ -99,7 +101,11 @@ struct engine {
 	struct worker control; /* walks packets for the control thread; receives nothing */
 	TAILQ_HEAD(, probe) probes; /* under the slow lock */
 	uint16_t probe_id;
+	struct queues *queues; /* packets that wait for programs; under the slow lock */
+	struct nflog *nflog;   /* NULL: there is no file for what rules log */
 	uint64_t started; /* ns, CLOCK_MONOTONIC */
+	unsigned sets_commands; /* control thread */
+	uint64_t rules_serial; /* last one given to a ruleset; control thread */
 };
 
 /* ns, CLOCK_MONOTONIC. */

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "fabric/engine/engine.h"
 
+#include "fabric/base/log.h"
 #include "fabric/base/tunable.h"
+#include "fabric/engine/nflog.h"
+#include "fabric/engine/queue.h"
+#include "filters/conntrack.h"
 
 static struct worker *
 worker_of(struct env *env)
@@ -72,9 +76,40 @@ emit(struct env *env, struct pkt *p, enum pkt_origin origin)
 	w->queued++;
 }
 
+/* -j LOG and TRACE: the rule's level, syslog's, in the log's five. */
+static void
+log_packet(struct env *env, const struct pkt *p, int level, const char *line)
+{
+	static const enum log_level levels[] = {LOG_ERROR, LOG_ERROR, LOG_ERROR, LOG_ERROR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG};
+
+	(void)env;
+	log_line(levels[level & 7], "filter", "%s: %s", p->router->name, line);
+}
+
+static void
+nflog(struct env *env, const struct pkt *p, uint16_t group, const char *prefix, uint32_t len)
+{
+	struct engine *e = worker_of(env)->engine;
+
+	if (e->nflog)
+		nflog_packet(e->nflog, p, group, prefix, len);
+}
+
+static enum drop_reason
+queue(struct env *env, struct pkt *p, uint16_t number)
+{
+	return queue_take(worker_of(env)->engine->queues, env, p, number);
+}
+
 const struct env_ops engine_env_ops = {
 		.pkt_new = pkt_new,
 		.pkt_copy = pkt_copy,
 		.pkt_free = pkt_free,
 		.emit = emit,
+		.attach = conntrack_attach,
+		.hold = conntrack_hold,
+		.untrack = conntrack_untrack,
+		.log = log_packet,
+		.nflog = nflog,
+		.queue = queue,
 };

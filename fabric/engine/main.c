@@ -2,6 +2,7 @@
 /* rookeryd: the engine. Started by the keeper; or by hand, for fabrics that need no namespace. */
 #include "fabric/base/log.h"
 #include "fabric/control/proto.h"
+#include "fabric/engine/nflog.h"
 #include "fabric/engine/privileges.h"
 #include "fabric/engine/serve.h"
 
@@ -110,7 +111,7 @@ load(struct engine *e, const char *file)
 	cfg_errors_free(&errors);
 	if (rc < 0)
 		return rc;
-	rc = publish(e, config, 1, &none, why, sizeof(why));
+	rc = publish(e, config, NULL, 1, &none, why, sizeof(why));
 	if (rc < 0) {
 		config_free(config);
 		log_line(LOG_ERROR, "engine", "%s", why);
@@ -151,6 +152,18 @@ prepare_process(void)
 	}
 }
 
+/* Without it rules log nothing to it; the engine runs all the same. */
+static void
+open_nflog(struct engine *e, const char *run_dir)
+{
+	int fd = nflog_open(run_dir);
+
+	if (fd < 0)
+		log_line(LOG_WARNING, "nflog", "cannot open %s/nflog.pcapng: %s", run_dir, strerror(-fd));
+	else
+		e->nflog = nflog_new(fd, e->control.wake_fd);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -169,6 +182,8 @@ main(int argc, char **argv)
 		log_line(LOG_ERROR, "engine", "the engine does not start: %s", strerror(-rc));
 		return 1;
 	}
+	if (o.run_dir)
+		open_nflog(&e, o.run_dir);
 	rc = attach(&s, &o);
 	if (rc == 0)
 		rc = o.file ? load(&e, o.file) : 0;

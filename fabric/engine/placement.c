@@ -3,6 +3,7 @@
 
 #include "fabric/base/tunable.h"
 #include "fabric/lan/lan.h"
+#include "filters/live.h"
 #include "routing/icmp.h"
 #include "routing/reasm.h"
 
@@ -144,6 +145,7 @@ router_live_free(struct router_live *live)
 	if (!live)
 		return;
 	icmp_limit_free(live->icmp);
+	filters_live_free(live->filters);
 	free(live);
 }
 
@@ -156,7 +158,8 @@ router_live_new(void)
 		return NULL;
 	live->icmp = icmp_limit_new();
 	live->reasm = reasm_new(live);
-	if (live->icmp && live->reasm)
+	live->filters = filters_live_new(live);
+	if (live->icmp && live->reasm && live->filters)
 		return live;
 	reasm_free(live->reasm, NULL); /* empty: needs no surroundings */
 	router_live_free(live);

@@ -10,6 +10,8 @@
 #include "fabric/control/config.h"
 #include "routing/router.h"
 
+struct set_list;
+
 struct placed_iface {
 	uint16_t slot;            /* of a router's interface, from 2; 1 is lo */
 	uint32_t port;            /* of a guest: its port; of a router: its port in the control namespace; 0 none */
@@ -23,6 +25,8 @@ struct placed_node {
 	struct placed_iface *ifaces;
 	struct router_live *live;
 	struct iface_live *lo;
+	struct set_list *sets; /* of this change, until it is published; then those before, until they are freed */
+	char *sets_text;
 	bool fresh;
 };
 

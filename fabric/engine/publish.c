@@ -3,6 +3,7 @@
 
 #include "fabric/base/log.h"
 #include "fabric/engine/retire.h"
+#include "fabric/engine/rules.h"
 #include "fabric/lan/lan.h"
 #include "routing/neigh.h"
 
@@ -39,6 +40,7 @@ change_undo(struct change *c)
 	if (c->place)
 		undo_neighbours(c);
 	fabric_free(c->next, atomic_load(&e->fabric));
+	placement_drop_sets(c->place);
 	placement_free(c->place, true);
 	free(c->opened);
 }
@@ -128,6 +130,7 @@ commit(struct change *c, struct config *config, struct retired *r)
 	e->config = config;
 	adopt_tunables(e, config, c->place);
 	adopt_routers(e, r->fabric, c->next);
+	adopt_rules(e, r->fabric, c->next, c->place);
 	adopt_queues(e, c->next);
 	retire_unlink(e, r);
 	carriers_update(e, c->place);
@@ -154,9 +157,10 @@ settle(struct placement *p)
 }
 
 int
-publish(struct engine *e, struct config *config, uint64_t serial, struct offers *offers, char *why, size_t size)
+publish(struct engine *e, struct config *config, const struct bundle *bundle, uint64_t serial, struct offers *offers, char *why,
+		size_t size)
 {
-	struct change c = {.engine = e, .config = config, .old = e->placement, .why = why, .why_size = size};
+	struct change c = {.engine = e, .config = config, .bundle = bundle, .old = e->placement, .why = why, .why_size = size};
 	struct retired r = {0};
 	int rc;
 
@@ -179,6 +183,7 @@ publish(struct engine *e, struct config *config, uint64_t serial, struct offers 
 	commit(&c, config, &r);
 	free(c.opened);
 	retire_free(e, &r);
+	placement_drop_sets(e->placement);
 	log_line(LOG_INFO, "engine", "configuration %llu: %zu routers, %zu guests", (unsigned long long)serial,
 			config->n_routers, config->n_nodes - config->n_routers);
 	return 0;

@@ -12,6 +12,7 @@
 #ifndef FABRIC_ENGINE_PUBLISH_H
 #define FABRIC_ENGINE_PUBLISH_H
 
+#include "fabric/control/bundle.h"
 #include "fabric/engine/engine.h"
 #include "fabric/engine/placement.h"
 
@@ -39,22 +40,25 @@ struct change {
 	struct fabric *next;
 	struct engine_port **opened; /* with their slots, not linked yet */
 	size_t n_opened, size_opened;
+	const struct bundle *bundle; /* rules of every router; NULL: they stay */
 	char *why;
 	size_t why_size;
 };
 
 /* Opens what is missing, by offers or by devargs; fills in the ports of the placement. => 0 or -errno with `why`. */
 int change_ports(struct change *c, struct offers *offers);
-/* => 0 or -ENOMEM. */
+/* => 0 or -errno with c->why. */
 int change_build(struct change *c);
 /* Frees a generation; routers that `keep` (NULL: nothing) shares stay. */
 void fabric_free(struct fabric *f, const struct fabric *keep);
 
 /*
- * Makes `config` (taken on success) the published configuration with number `serial`. `offers` is emptied either way.
+ * Makes `config` (taken on success) the published configuration with number `serial`. `bundle` has the rules of its routers; NULL: each router
+ * keeps those that it has. `offers` is emptied either way.
  * => 0; or -errno with a sentence in `why`, and nothing has changed.
  */
-int publish(struct engine *e, struct config *config, uint64_t serial, struct offers *offers, char *why, size_t size);
+int publish(struct engine *e, struct config *config, const struct bundle *bundle, uint64_t serial, struct offers *offers, char *why,
+		size_t size);
 /* The generation without anything, at the start. */
 int publish_empty(struct engine *e);
 /* The workers have stopped: takes everything down. */

@@ -2,7 +2,10 @@
 #include "fabric/engine/retire.h"
 
 #include "fabric/engine/capture.h"
+#include "fabric/engine/queue.h"
+#include "fabric/engine/events.h"
 #include "fabric/lan/lan.h"
+#include "filters/live.h"
 #include "routing/icmp.h"
 #include "routing/neigh.h"
 #include "routing/reasm.h"
@@ -67,15 +70,18 @@ unlink_iface(struct env *env, struct iface_live *live)
 }
 
 static void
-unlink_router(struct env *env, struct router_live *live)
+unlink_router(struct env *env, struct queues *queues, struct router_live *live)
 {
+	queue_router_gone(queues, env, live);
 	live->now = NULL;
 	reasm_free(live->reasm, env);
 	live->reasm = NULL;
+	followers_end(live);
+	filters_live_end(live->filters, env);
 }
 
 static void
-unlink_routers(struct env *env, const struct placement *old, const struct placement *next)
+unlink_routers(struct env *env, struct queues *queues, const struct placement *old, const struct placement *next)
 {
 	for (size_t n = 0; n < old->config->n_routers; n++) {
 		const struct cfg_node *node = &old->config->nodes[n];
@@ -87,7 +93,7 @@ unlink_routers(struct env *env, const struct placement *old, const struct placem
 				unlink_iface(env, was->ifaces[i].live);
 		}
 		if (!stays)
-			unlink_router(env, was->live);
+			unlink_router(env, queues, was->live);
 	}
 }
 
@@ -129,13 +135,14 @@ retire_unlink(struct engine *e, struct retired *r)
 	if (!r->place)
 		return;
 	forget_members(r->place, e->placement);
-	unlink_routers(&e->control.walker.env, r->place, e->placement);
+	unlink_routers(&e->control.walker.env, e->queues, r->place, e->placement);
 }
 
 static void
 free_router(struct placed_node *was)
 {
 	icmp_limit_free(was->live->icmp);
+	filters_live_free(was->live->filters);
 	free(was->live);
 	free(was->lo);
 }
@@ -169,9 +176,9 @@ retire_free(struct engine *e, struct retired *r)
 	for (size_t i = 0; i < r->n_ports; i++)
 		engine_port_free(r->ports[i]);
 	free(r->ports);
+	fabric_free(r->fabric, atomic_load(&e->fabric)); /* rulesets let go of what is in the live parts of their routers */
 	if (r->place)
 		free_live(r->place, e->placement);
-	fabric_free(r->fabric, atomic_load(&e->fabric));
 	placement_free(r->place, false);
 	config_free(r->config);
 }

@@ -3,6 +3,7 @@
 
 #include "fabric/base/log.h"
 #include "fabric/engine/privileges.h"
+#include "fabric/engine/rules.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -52,14 +53,16 @@ started(struct server *s)
 	return rc == 0 ? wire_ok() : wire_error("the engine cannot start its workers: %s", strerror(-rc));
 }
 
+/* `bundle_fd`: of the rules beside it, or -1: the routers keep theirs. */
 static json_t *
-apply(struct server *s, const json_t *msg)
+apply(struct server *s, const json_t *msg, int bundle_fd)
 {
 	const char *text = json_string_value(json_object_get(msg, "config"));
 	const char *origin = json_string_value(json_object_get(msg, "origin"));
+	struct bundle bundle = {0};
 	struct cfg_errors errors;
 	struct config *config;
-	char why[256];
+	char why[1024];
 	json_t *answer;
 	int rc;
 
@@ -75,10 +78,15 @@ apply(struct server *s, const json_t *msg)
 		return answer;
 	}
 	cfg_errors_free(&errors);
-	rc = publish(s->engine, config, (uint64_t)json_integer_value(json_object_get(msg, "serial")), &s->offers, why,
-			sizeof(why));
+	snprintf(why, sizeof(why), "the rules beside the configuration cannot be read");
+	rc = bundle_fd < 0 ? 0 : bundle_read(bundle_fd, &bundle);
+	if (rc == 0)
+		rc = publish(s->engine, config, bundle_fd < 0 ? NULL : &bundle,
+				(uint64_t)json_integer_value(json_object_get(msg, "serial")), &s->offers, why, sizeof(why));
+	bundle_fini(&bundle);
 	if (rc == 0)
 		return started(s);
+	offers_clear(&s->offers);
 	config_free(config);
 	return wire_error("%s", why);
 }
@@ -93,6 +101,41 @@ guest_state(struct server *s, const json_t *msg)
 		publish_guest_state(s->engine, port, json_is_true(up));
 }
 
+static json_t *
+change_rules_of(struct server *s, const json_t *msg, int fd)
+{
+	const char *node = json_string_value(json_object_get(msg, "node"));
+	uint64_t base = (uint64_t)json_integer_value(json_object_get(msg, "base"));
+	uint8_t *bytes = NULL;
+	char why[1024];
+	size_t len = 0;
+	json_t *answer;
+	int rc = fd < 0 ? -EBADMSG : bytes_read(fd, &bytes, &len);
+
+	if (rc < 0)
+		return wire_error("the rules cannot be read: %s", strerror(-rc));
+	rc = publish_rules(s->engine, node ? node : "", base, bytes, len, why, sizeof(why));
+	free(bytes);
+	if (rc == 0)
+		return wire_ok();
+	answer = wire_error("%s", why);
+	if (rc == -EAGAIN)
+		json_object_set_new(answer, "again", json_true());
+	return answer;
+}
+
+static json_t *
+keeper_request(struct server *s, const char *op, const json_t *msg, int fd)
+{
+	if (op && strcmp(op, "apply") == 0)
+		return apply(s, msg, fd);
+	if (op && strcmp(op, "rules") == 0)
+		return change_rules_of(s, msg, fd);
+	if (op && strcmp(op, "sets") == 0)
+		return run_sets(s->engine, msg);
+	return wire_error("the engine does not know '%s'", op ? op : "");
+}
+
 static int
 keeper_message(struct server *s, const json_t *msg, int *fds, size_t n_fds)
 {
@@ -104,15 +147,16 @@ keeper_message(struct server *s, const json_t *msg, int *fds, size_t n_fds)
 		take_ports(s, msg, fds, n_fds);
 		return 0;
 	}
-	while (n_fds)
-		close(fds[--n_fds]);
 	if (op && strcmp(op, "guest") == 0) {
 		guest_state(s, msg);
-		return 0;
+		rc = 0;
+	} else {
+		answer = keeper_request(s, op, msg, n_fds ? fds[0] : -1);
+		rc = wire_send(&s->keeper, answer, NULL, 0);
+		json_decref(answer);
 	}
-	answer = op && strcmp(op, "apply") == 0 ? apply(s, msg) : wire_error("the engine does not know '%s'", op ? op : "");
-	rc = wire_send(&s->keeper, answer, NULL, 0);
-	json_decref(answer);
+	while (n_fds)
+		close(fds[--n_fds]);
 	return rc;
 }
 

@@ -38,6 +38,7 @@ struct change {
 	struct keeper *k;
 	const struct config *from; /* NULL at the start */
 	struct config *to;
+	struct bundle *bundle; /* NULL: rules stay */
 	struct nsguest **added; /* not in the list before the change is settled */
 	const struct cfg_node **added_nodes;
 	size_t n_to_add, n_added; /* planned; started */
@@ -268,7 +269,7 @@ change_engine(struct change *c, const char *origin, struct fault *why)
 	offer_osadevs(&o, c->osadevs, c->n_osadevs);
 	rc = offer_finish(&o, why);
 	if (rc == 0)
-		rc = engine_apply(c->k, c->to, origin, c->k->serial + 1, why);
+		rc = engine_apply(c->k, c->to, c->bundle, origin, c->k->serial + 1, why);
 	if (rc == 0)
 		mark_held(c);
 	return rc;
@@ -332,6 +333,25 @@ remove_gone(struct change *c)
 	c->osadevs = NULL;
 }
 
+/* Routers that are gone take their rules with them. */
+static void
+settle_bundle(struct change *c)
+{
+	struct bundle *b = &c->k->bundle;
+
+	if (c->bundle != NULL) {
+		bundle_fini(b);
+		*b = *c->bundle;
+		*c->bundle = (struct bundle){0};
+	}
+	for (size_t i = b->n; i > 0; i--) {
+		const struct cfg_node *node = config_node(c->to, b->items[i - 1].node);
+
+		if (node == NULL || node->kind != CFG_ROUTER)
+			bundle_set(b, b->items[i - 1].node, b->items[i - 1].kind, NULL, 0);
+	}
+}
+
 static void
 settle(struct change *c)
 {
@@ -346,6 +366,7 @@ settle(struct change *c)
 		nsguest_run_programs(k, c->stays[i].guest, c->stays[i].to);
 	config_free(k->config);
 	k->config = c->to;
+	settle_bundle(c);
 	k->serial++;
 }
 
@@ -369,9 +390,10 @@ make_it_so(struct change *c, const char *origin, struct fault *why)
 }
 
 int
-keeper_change(struct keeper *k, struct config *to, const char *origin, struct fault *why)
+keeper_change(struct keeper *k, struct config *to, struct bundle *bundle, const char *origin,
+	struct fault *why)
 {
-	struct change c = {.k = k, .from = k->config, .to = to};
+	struct change c = {.k = k, .from = k->config, .to = to, .bundle = bundle};
 	char *kept = strdup(origin);
 	/* What settle() needs is had before anything is done. */
 	struct nsguest **room =

@@ -320,6 +320,7 @@ end(struct keeper *k, const char *error)
 	close(k->deaths.fd);
 	close(k->epoll);
 	config_free(k->config);
+	bundle_fini(&k->bundle);
 	free(k->origin);
 }
 
@@ -336,6 +337,8 @@ init(struct keeper *k, const struct keeper_options *options)
 	wire_init(&k->engine.wire, -1);
 	if (options->ready_fd >= 0)
 		fcntl(options->ready_fd, F_SETFD, FD_CLOEXEC);
+	if (options->bundle_fd >= 0)
+		fcntl(options->bundle_fd, F_SETFD, FD_CLOEXEC);
 }
 
 int

@@ -4,7 +4,7 @@
 #define FABRIC_KEEPER_KEEPER_H
 
 #include "fabric/base/log.h"
-#include "fabric/control/config.h"
+#include "fabric/control/bundle.h"
 #include "fabric/control/wire.h"
 #include "fabric/keeper/engine_child.h"
 #include "fabric/keeper/fault.h"
@@ -20,6 +20,7 @@ struct keeper_options {
 	const char *engine;   /* path, or NULL: looked for */
 	const char *run_root; /* RUN, or NULL: the user's own */
 	int ready_fd;         /* where start is reported, or -1 */
+	int bundle_fd;        /* rules of the first configuration (bundle.h), or -1 */
 	enum log_level log_level;
 };
 
@@ -35,6 +36,7 @@ struct keeper {
 	struct keeper_options options;
 	struct config *config; /* what runs; NULL before the first change is done */
 	char *origin;          /* where it came from, for messages */
+	struct bundle bundle;  /* rules and sets of its routers, as last changed; the engine has them too */
 	uint64_t serial;       /* counts changes, from 1 */
 	bool unprivileged, ready, stopping;
 	int exit_code;
@@ -72,13 +74,20 @@ int keeper_await(
 int64_t keeper_now_ms(void);
 
 /*
- * Makes `to` what runs, or changes nothing. The engine runs. `to` becomes the keeper's with 0 only.
- * => 0, or -errno with `why`.
+ * Makes `to` what runs, or changes nothing. The engine runs. `to` and what *bundle holds become the
+ * keeper's with 0 only; no bundle: every router keeps its rules. => 0, or -errno with `why`.
  */
-int keeper_change(struct keeper *k, struct config *to, const char *origin, struct fault *why);
+int keeper_change(struct keeper *k, struct config *to, struct bundle *bundle, const char *origin,
+	struct fault *why);
 /* Offers everything to an engine just started and has it apply what runs. => 0, or -errno with
  * `why`. */
 int keeper_restore_engine(struct keeper *k, struct fault *why);
+
+/*
+ * Sends a request of one descriptor (-1: none) to the engine and waits. => its answer, to json_decref();
+ * NULL with `why`.
+ */
+json_t *engine_ask(struct keeper *k, const json_t *msg, int fd, struct fault *why);
 
 /* Takes connections on keeper.sock (request.c). */
 void request_accept(struct keeper *k, struct watcher *w, uint32_t events);

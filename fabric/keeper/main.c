@@ -46,6 +46,16 @@ parse_ready_fd(const char *value, struct line *out)
 }
 
 static bool
+parse_rules_fd(const char *value, struct line *out)
+{
+	char *end;
+	long fd = strtol(value, &end, 10);
+
+	out->options.bundle_fd = (int)fd;
+	return end != value && *end == '\0' && fd > 2 && fd < 1 << 20;
+}
+
+static bool
 parse_help(const char *value, struct line *out)
 {
 	(void)value;
@@ -74,6 +84,7 @@ static const struct option_row {
 	{"--ready-fd", "N",
 		"write \"ok\", or why the start failed, to this descriptor and close it",
 		parse_ready_fd},
+	{"--rules-fd", "N", "the rules of its routers, as rookery has read them (bundle.h)", parse_rules_fd},
 	{"--version", NULL, "print the version", parse_version},
 	{"--help", NULL, "print this", parse_help},
 };
@@ -138,7 +149,7 @@ parse_line(char **argv, struct line *out)
 int
 main(int argc, char **argv)
 {
-	struct line line = {.options = {.ready_fd = -1, .log_level = LOG_INFO}};
+	struct line line = {.options = {.ready_fd = -1, .bundle_fd = -1, .log_level = LOG_INFO}};
 
 	(void)argc;
 	if (parse_line(argv, &line) < 0)

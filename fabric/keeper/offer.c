@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { APPLY_TIMEOUT_MS = 60000 };
 
@@ -69,27 +70,48 @@ engine_refused(struct keeper *k, int rc, const json_t *reply, struct fault *why)
 		why, -EINVAL, "%s", error != NULL ? error : "the engine refused, without reason");
 }
 
-int
-engine_apply(struct keeper *k, const struct config *to, const char *origin, uint64_t serial,
-	struct fault *why)
+json_t *
+engine_ask(struct keeper *k, const json_t *msg, int fd, struct fault *why)
 {
-	char *text = config_text(to);
-	json_t *msg, *reply = NULL;
-	int rc;
+	json_t *reply = NULL;
+	int rc = msg == NULL ? -ENOMEM : wire_send(&k->engine.wire, msg, &fd, fd >= 0 ? 1 : 0);
 
-	if (text == NULL)
-		return fault_set(why, -ENOMEM, "out of memory");
-	msg = json_pack("{ss ss ss sI}", "op", "apply", "config", text, "origin", origin, "serial",
-		(json_int_t)serial);
-	free(text);
-	rc = msg == NULL ? -ENOMEM : wire_send(&k->engine.wire, msg, NULL, 0);
 	if (rc == 0)
 		rc = keeper_await(k, &k->engine.wire, &reply, NULL, NULL, APPLY_TIMEOUT_MS);
 	if (rc == -ETIMEDOUT)
 		kill(k->engine.pid,
 			SIGKILL); /* a late answer would be taken for that of the next change */
-	if (rc < 0 || !json_is_true(json_object_get(reply, "ok")))
-		rc = engine_refused(k, rc, reply, why);
+	if (rc == 0)
+		return reply;
+	engine_refused(k, rc, NULL, why);
+	return NULL;
+}
+
+int
+engine_apply(struct keeper *k, const struct config *to, const struct bundle *bundle,
+	const char *origin, uint64_t serial, struct fault *why)
+{
+	char *text = config_text(to);
+	int fd = bundle != NULL ? bundle_write(bundle) : -1, rc = 0;
+	json_t *msg, *reply;
+
+	msg = text == NULL || (bundle != NULL && fd < 0)
+		      ? NULL
+		      : json_pack("{ss ss ss sI}", "op", "apply", "config", text, "origin", origin,
+				"serial", (json_int_t)serial);
+	free(text);
+	if (msg == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return fault_set(why, -ENOMEM, "out of memory");
+	}
+	reply = engine_ask(k, msg, fd, why);
+	if (fd >= 0)
+		close(fd);
+	if (reply == NULL)
+		rc = -EIO;
+	else if (!json_is_true(json_object_get(reply, "ok")))
+		rc = engine_refused(k, 0, reply, why);
 	json_decref(msg);
 	json_decref(reply);
 	return rc;
@@ -138,7 +160,7 @@ offer_restore(struct keeper *k, struct fault *why)
 	offer_osadevs(&o, k->osadevs, k->n_osadevs);
 	rc = offer_finish(&o, why);
 	if (rc == 0)
-		rc = engine_apply(k, k->config, k->origin, k->serial, why);
+		rc = engine_apply(k, k->config, &k->bundle, k->origin, k->serial, why);
 	for (size_t i = 0; rc == 0 && i < k->n_guests; i++) {
 		offer_mark_guest(k->guests[i], config_node(k->config, k->guests[i]->name));
 		nsguest_tell_changes(k, k->guests[i]);

@@ -25,10 +25,10 @@ void offer_osadevs(struct offer *o, const struct osadev *v, size_t n);
 /* To be called in any case. => 0, or -errno with `why`. */
 int offer_finish(struct offer *o, struct fault *why);
 
-/* Waits for the answer. => 0, or -errno with `why`: then the engine does what it did before, or is
- * gone. */
-int engine_apply(struct keeper *k, const struct config *to, const char *origin, uint64_t serial,
-	struct fault *why);
+/* Waits for the answer. No bundle: routers keep their rules. => 0, or -errno with `why`: then the
+ * engine does what it did before, or is gone. */
+int engine_apply(struct keeper *k, const struct config *to, const struct bundle *bundle,
+	const char *origin, uint64_t serial, struct fault *why);
 /* Notes what the engine has: the ports that `node` asks for, and no more; none when it is NULL. */
 void offer_mark_guest(struct nsguest *g, const struct cfg_node *node);
 /* Has the engine, whatever it has, run what the keeper runs. => 0, or -errno with `why`. */

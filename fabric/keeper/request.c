@@ -20,6 +20,7 @@ struct peer {
 	struct peer *next;
 	struct watcher watch;
 	struct wire wire;
+	int fd; /* that came with the request, or -1 */
 	bool waits_for_end;
 };
 
@@ -133,15 +134,40 @@ add_dead_guests(const struct keeper *k, const struct config *to, json_t *actions
 	}
 }
 
+static bool
+same_item(const struct bundle_item *a, const struct bundle_item *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
+}
+
+static void
+add_filters(const struct keeper *k, const struct config *to, const struct bundle *b, json_t *actions)
+{
+	static const char *const words[] = {[BUNDLE_RULES] = "rules", [BUNDLE_SETS] = "sets"};
+
+	for (size_t i = 0; i < to->n_routers; i++) {
+		const char *name = to->nodes[i].name;
+
+		for (int kind = 0; kind < BUNDLE_KINDS; kind++)
+			if (!same_item(bundle_get(&k->bundle, name, kind), bundle_get(b, name, kind)))
+				json_array_append_new(
+					actions, json_sprintf("change %s of %s", words[kind], name));
+	}
+}
+
 /* Takes `to`. */
 static json_t *
-apply(struct keeper *k, struct config *to, const char *origin, bool dry_run)
+apply(struct keeper *k, struct config *to, struct bundle *bundle, const char *origin, bool dry_run)
 {
 	json_t *actions = diff_actions(k->config, to);
 	struct fault why;
 
 	add_dead_guests(k, to, actions);
-	if (!dry_run && keeper_change(k, to, origin, &why) < 0) {
+	if (bundle != NULL)
+		add_filters(k, to, bundle, actions);
+	if (!dry_run && keeper_change(k, to, bundle, origin, &why) < 0) {
 		json_decref(actions);
 		config_free(to);
 		return wire_error("%s", why.text);
@@ -161,18 +187,23 @@ op_apply(struct keeper *k, struct peer *peer, const json_t *request, struct answ
 	const json_t *text = json_object_get(request, "config"),
 		     *base = json_object_get(request, "base");
 	const char *origin = json_string_value(json_object_get(request, "origin"));
+	struct bundle bundle = {0};
 	struct cfg_errors errs;
 	struct config *to = NULL;
 
-	(void)peer;
 	if (!json_is_string(text)) {
 		out->msg = wire_error("apply: there is no configuration");
+		return;
+	}
+	if (peer->fd >= 0 && bundle_read(peer->fd, &bundle) < 0) {
+		out->msg = wire_error("apply: the rules beside the configuration cannot be read");
 		return;
 	}
 	if (json_is_integer(base) && json_integer_value(base) != (json_int_t)k->serial) {
 		out->msg = wire_error(
 			"the fabric was changed meanwhile: it is at change %llu, not %lld",
 			(unsigned long long)k->serial, (long long)json_integer_value(base));
+		bundle_fini(&bundle);
 		return;
 	}
 	origin = origin != NULL ? origin : "(apply)";
@@ -184,9 +215,76 @@ op_apply(struct keeper *k, struct peer *peer, const json_t *request, struct answ
 			k->config->fabric, to->fabric);
 		config_free(to);
 	} else {
-		out->msg = apply(k, to, origin, json_is_true(json_object_get(request, "dry_run")));
+		out->msg = apply(k, to, peer->fd >= 0 ? &bundle : NULL, origin,
+			json_is_true(json_object_get(request, "dry_run")));
 	}
+	bundle_fini(&bundle);
 	cfg_errors_free(&errs);
+}
+
+/* ---- rules and sets of one router, live ---- */
+
+/* The engine takes it or not; what it has taken is kept for the next engine. */
+static void
+op_rules(struct keeper *k, struct peer *peer, const json_t *request, struct answer *out)
+{
+	const char *node = json_string_value(json_object_get(request, "node"));
+	uint8_t *bytes = NULL;
+	struct fault why;
+	size_t len = 0;
+
+	if (node == NULL || peer->fd < 0 || bytes_read(peer->fd, &bytes, &len) < 0) {
+		out->msg = wire_error("rules: no router, or no rules that can be read");
+		return;
+	}
+	out->msg = engine_ask(k, request, peer->fd, &why);
+	if (out->msg == NULL)
+		out->msg = wire_error("%s", why.text);
+	else if (json_is_true(json_object_get(out->msg, "ok")) &&
+		 bundle_set(&k->bundle, node, BUNDLE_RULES, bytes, len) < 0)
+		log_line(LOG_ERROR, "keeper", "no memory to keep the rules of %s", node);
+	free(bytes);
+}
+
+static void
+op_sets(struct keeper *k, struct peer *peer, const json_t *request, struct answer *out)
+{
+	const char *node = json_string_value(json_object_get(request, "node"));
+	const char *text = json_string_value(json_object_get(request, "text"));
+	const char *now;
+	struct fault why;
+
+	(void)peer;
+	if (node == NULL || text == NULL) {
+		out->msg = wire_error("sets: no router, or no commands");
+		return;
+	}
+	out->msg = engine_ask(k, request, -1, &why);
+	if (out->msg == NULL) {
+		out->msg = wire_error("%s", why.text);
+		return;
+	}
+	/* Most answers say what the sets have come to. */
+	now = json_string_value(json_object_get(out->msg, "text"));
+	if (now != NULL && bundle_set(&k->bundle, node, BUNDLE_SETS, now, strlen(now)) < 0)
+		log_line(LOG_ERROR, "keeper", "no memory to keep the sets of %s", node);
+	json_object_del(out->msg, "text");
+}
+
+/* => {"ok"} with a descriptor: the rules and sets that belong to the configuration. */
+static void
+op_bundle(struct keeper *k, struct peer *peer, const json_t *request, struct answer *out)
+{
+	int fd = bundle_write(&k->bundle);
+
+	(void)peer;
+	(void)request;
+	if (fd < 0) {
+		out->msg = wire_error("the rules cannot be given out: %s", strerror(-fd));
+		return;
+	}
+	out->fds[out->n_fds++] = fd;
+	out->msg = json_pack("{sb sI}", "ok", 1, "serial", (json_int_t)k->serial);
 }
 
 /* ---- enter ---- */
@@ -267,6 +365,9 @@ static const struct {
 	{"status", op_status},
 	{"config", op_config},
 	{"apply", op_apply},
+	{"rules", op_rules},
+	{"sets", op_sets},
+	{"bundle", op_bundle},
 	{"enter", op_enter},
 	{"stop", op_stop},
 	{"wait", op_wait},
@@ -321,14 +422,19 @@ answer(struct keeper *k, struct peer *peer, const json_t *request)
 static int
 read_requests(struct keeper *k, struct peer *peer)
 {
+	int fds[WIRE_FDS_MAX], rc = 0;
 	json_t *request;
-	int rc = 0;
+	size_t n = 0;
 
 	while (!k->stopping && rc == 0) {
-		rc = wire_recv(&peer->wire, &request, NULL, NULL);
-		if (rc == 0)
-			rc = answer(k, peer, request);
+		rc = wire_recv(&peer->wire, &request, fds, &n);
+		if (rc < 0)
+			break;
+		peer->fd = n > 0 ? fds[0] : -1;
+		rc = answer(k, peer, request);
 		json_decref(request);
+		while (n > 0)
+			close(fds[--n]);
 	}
 	return rc == -EAGAIN ? 0 : rc;
 }

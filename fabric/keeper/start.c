@@ -170,6 +170,24 @@ keeper_start_engine(struct keeper *k, struct fault *why)
 	return keeper_watch(k, &k->engine_watch, EPOLLIN);
 }
 
+/* Without rules beside it the configuration must name none: the engine says so. */
+static int
+change_first(struct keeper *k, struct config *to, struct fault *why)
+{
+	struct bundle bundle = {0};
+	int rc = 0;
+
+	if (k->options.bundle_fd >= 0) {
+		rc = bundle_read(k->options.bundle_fd, &bundle);
+		close(k->options.bundle_fd);
+	}
+	if (rc < 0)
+		return fault_set(why, rc, "the rules cannot be read: %s", strerror(-rc));
+	rc = keeper_change(k, to, k->options.bundle_fd >= 0 ? &bundle : NULL, k->options.file, why);
+	bundle_fini(&bundle);
+	return rc;
+}
+
 int
 keeper_start(struct keeper *k, struct config **config, struct fault *why)
 {
@@ -190,7 +208,7 @@ keeper_start(struct keeper *k, struct config **config, struct fault *why)
 	if (rc == 0)
 		rc = keeper_start_engine(k, why);
 	if (rc == 0)
-		rc = keeper_change(k, *config, k->options.file, why);
+		rc = change_first(k, *config, why);
 	if (rc < 0)
 		return rc;
 	*config = NULL; /* the keeper's now */

@@ -106,6 +106,7 @@ egress_resolved(struct walker *w, struct pkt *p)
 	leave_frame(w, p);
 }
 
+/* The mark, its connection and what else filters know stay with a packet that comes back by lo. */
 static void
 enter(struct walker *w, struct pkt *p, const struct router *r, const struct iface *in)
 {
@@ -119,7 +120,6 @@ enter(struct walker *w, struct pkt *p, const struct router *r, const struct ifac
 	p->flags &= (uint16_t) ~(PKT_HAS_L2 | PKT_LOCAL | PKT_BROADCAST | PKT_MULTICAST | PKT_REASSEMBLED);
 	p->frag_max = 0;
 	p->l2_len = 0;
-	p->mark = 0;
 	if (in->live->captures && w->capture)
 		w->capture(w, in->live->captures, p, false, false);
 }
@@ -134,6 +134,7 @@ leave_by_link(struct walker *w, struct step *s)
 	if (++p->hops > HOPS_MAX)
 		return drop(s, DROP_LOOP);
 	count_tx(p);
+	p->mark = 0;
 	enter(w, p, r, r->ifaces[to->b]);
 	return go(p, HOOK_PREROUTING);
 }
@@ -177,6 +178,8 @@ leave_by_point_to_point(struct walker *w, struct step *s)
 static enum verdict
 leave(struct walker *w, struct step *s)
 {
+	if (s->p->out->kind != IFACE_LOOPBACK)
+		env_forget(&w->env, s->p);
 	switch (s->p->out->kind) {
 	case IFACE_LOOPBACK:
 		return loop_back(w, s->p);
@@ -218,8 +221,10 @@ static enum verdict
 cut_super_packet(struct walker *w, struct pkt *p)
 {
 	struct pkt_queue pieces = STAILQ_HEAD_INITIALIZER(pieces);
-	struct pkt whole = *p;
+	struct pkt whole;
 
+	env_forget(&w->env, p);
+	whole = *p;
 	pkt_segment(&w->env, p, 0, true, &pieces);
 	leave_later(w, &pieces, &whole);
 	return VERDICT_STOLEN;
@@ -247,8 +252,10 @@ static enum verdict
 fragment(struct walker *w, struct pkt *p)
 {
 	struct pkt_queue pieces = STAILQ_HEAD_INITIALIZER(pieces);
-	struct pkt whole = *p;
+	struct pkt whole;
 
+	env_forget(&w->env, p);
+	whole = *p;
 	frag_output(&w->env, whole.router, p, whole.mtu, &pieces);
 	leave_later(w, &pieces, &whole);
 	return VERDICT_STOLEN;

@@ -34,6 +34,7 @@ punt(struct walker *w, struct pkt *p)
 	if (port == 0)
 		return false;
 	p->l2_len = 0;
+	env_forget(&w->env, p);
 	w->send(w, port, p);
 	return true;
 }
@@ -63,6 +64,8 @@ input_deliver(struct walker *w, struct step *s)
 	struct pkt *p = s->p;
 
 	if (p->proto == IPPROTO_ICMP) {
+		env_forget(&w->env, p); /* it may become its own answer, a new packet to the filters */
+		p->mark = 0;
 		if (icmp_input(&w->env, p->router, p) == ICMP_TAKEN)
 			return VERDICT_STOLEN;
 		if (w->listen && w->listen(w, p)) {

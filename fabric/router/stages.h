@@ -7,6 +7,15 @@
 
 enum verdict route_input(struct walker *w, struct step *s);
 enum verdict route_output(struct walker *w, struct step *s);
+/* filter.c */
+enum verdict filter_defragment(struct walker *w, struct step *s);
+enum verdict filter_track(struct walker *w, struct step *s);
+enum verdict filter_confirm(struct walker *w, struct step *s);
+enum verdict filter_raw(struct walker *w, struct step *s);
+enum verdict filter_mangle(struct walker *w, struct step *s);
+enum verdict filter_nat(struct walker *w, struct step *s);
+enum verdict filter_filter(struct walker *w, struct step *s);
+enum verdict filter_security(struct walker *w, struct step *s);
 enum verdict input_reassemble(struct walker *w, struct step *s);
 enum verdict input_deliver(struct walker *w, struct step *s);
 enum verdict forward_ttl(struct walker *w, struct step *s);

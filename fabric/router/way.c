@@ -6,17 +6,28 @@
 /*
  *  arrives ─> PREROUTING ─> route ──┬─> INPUT ─> deliver: ICMP, or the control namespace
  *                                   └─> FORWARD ──────────┐
- *  made here ─> OUTPUT ─> route ──────────────────────────┴─> POSTROUTING ─> egress ─> the next router, LAN, port
+ *  made here ─> route ─> OUTPUT ──────────────────────────┴─> POSTROUTING ─> egress ─> the next router, LAN, port
  *
- * Filters, connection tracking and translation add rows at netfilter's priorities; nothing else changes.
+ * A table that the router's ruleset does not have costs its stage two loads. Translation adds rows at netfilter's priorities;
+ * nothing else changes.
  */
 static const struct stage prerouting[] = {
+		{"defragment", PRIORITY_DEFRAG, READS_STATE, filter_defragment},
+		{"raw", PRIORITY_RAW, READS_STATE, filter_raw},
+		{"conntrack", PRIORITY_CONNTRACK, READS_STATE, filter_track},
+		{"mangle", PRIORITY_MANGLE, READS_STATE, filter_mangle},
+		{"nat", PRIORITY_NAT_DST, READS_STATE, filter_nat},
 		{"route", PRIORITY_LAST, READS_STATE, route_input},
 		{0},
 };
 
 static const struct stage input[] = {
 		{"reassemble", PRIORITY_FIRST, READS_NEVER, input_reassemble},
+		{"mangle", PRIORITY_MANGLE, READS_STATE, filter_mangle},
+		{"filter", PRIORITY_FILTER, READS_STATE, filter_filter},
+		{"security", PRIORITY_SECURITY, READS_STATE, filter_security},
+		{"nat", PRIORITY_NAT_SRC, READS_STATE, filter_nat},
+		{"confirm", PRIORITY_CONFIRM, READS_STATE, filter_confirm},
 		{"deliver", PRIORITY_LAST, READS_NEVER, input_deliver},
 		{0},
 };
@@ -24,17 +35,30 @@ static const struct stage input[] = {
 static const struct stage forward[] = {
 		{"ttl", PRIORITY_FIRST, READS_GUARD, forward_ttl},
 		{"mtu", PRIORITY_FIRST + 1, READS_GUARD, forward_mtu},
+		{"mangle", PRIORITY_MANGLE, READS_STATE, filter_mangle},
+		{"filter", PRIORITY_FILTER, READS_STATE, filter_filter},
+		{"security", PRIORITY_SECURITY, READS_STATE, filter_security},
 		{"onward", PRIORITY_LAST, READS_KEY, to_postrouting},
 		{0},
 };
 
 static const struct stage output[] = {
 		{"route", PRIORITY_FIRST, READS_STATE, route_output},
+		{"defragment", PRIORITY_DEFRAG, READS_STATE, filter_defragment},
+		{"raw", PRIORITY_RAW, READS_STATE, filter_raw},
+		{"conntrack", PRIORITY_CONNTRACK, READS_STATE, filter_track},
+		{"mangle", PRIORITY_MANGLE, READS_STATE, filter_mangle},
+		{"nat", PRIORITY_NAT_DST, READS_STATE, filter_nat},
+		{"filter", PRIORITY_FILTER, READS_STATE, filter_filter},
+		{"security", PRIORITY_SECURITY, READS_STATE, filter_security},
 		{"onward", PRIORITY_LAST, READS_KEY, to_postrouting},
 		{0},
 };
 
 static const struct stage postrouting[] = {
+		{"mangle", PRIORITY_MANGLE, READS_STATE, filter_mangle},
+		{"nat", PRIORITY_NAT_SRC, READS_STATE, filter_nat},
+		{"confirm", PRIORITY_CONFIRM, READS_STATE, filter_confirm},
 		{"egress", PRIORITY_LAST, READS_STATE, egress},
 		{0},
 };

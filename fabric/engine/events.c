@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fabric/engine/events.h"
+
+#include "filters/conntrack.h"
+#include "filters/live.h"
+
+#include <stdlib.h>
+#include <sys/eventfd.h>
+
+enum { LINE = 512 };
+
+struct follower *
+follower_new(struct router_live *router, int wake_fd)
+{
+	struct follower *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return NULL;
+	f->router = router;
+	f->wake_fd = wake_fd;
+	f->text = malloc(EVENTS_BUFFER);
+	if (f->text)
+		return f;
+	free(f);
+	return NULL;
+}
+
+void
+follower_free(struct follower *f)
+{
+	if (!f)
+		return;
+	free(f->text);
+	free(f);
+}
+
+static void
+append(struct follower *f, const char *line, size_t len)
+{
+	if (f->used + len > EVENTS_BUFFER) {
+		f->lost++;
+		return;
+	}
+	if (f->used == 0)
+		eventfd_write(f->wake_fd, 1);
+	memcpy(f->text + f->used, line, len);
+	f->used += len;
+}
+
+static void
+hear(void *arg, enum ct_event e, const struct conn *c)
+{
+	static const char *const names[] = {[CT_EVENT_NEW] = "[NEW]", [CT_EVENT_UPDATE] = "[UPDATE]", [CT_EVENT_DESTROY] = "[DESTROY]"};
+	struct followers *followers = arg;
+	struct follower *f;
+	char line[LINE];
+	int n = snprintf(line, sizeof(line), "%s ", names[e]);
+
+	n += conntrack_print(c, 0, line + n, sizeof(line) - (size_t)n);
+	if (n >= LINE)
+		n = LINE - 1;
+	LIST_FOREACH(f, followers, link)
+		append(f, line, (size_t)n + 1);
+}
+
+void
+follower_join(struct follower *f)
+{
+	struct filters_live *filters = f->router->filters;
+
+	LIST_INSERT_HEAD(&filters->followers, f, link);
+	conntrack_listen(filters->conntrack, hear, &filters->followers);
+}
+
+void
+follower_leave(struct follower *f)
+{
+	if (!f->router)
+		return;
+	LIST_REMOVE(f, link);
+	if (LIST_EMPTY(&f->router->filters->followers))
+		conntrack_listen(f->router->filters->conntrack, NULL, NULL);
+	f->router = NULL;
+}
+
+void
+followers_end(struct router_live *router)
+{
+	struct follower *f;
+
+	while ((f = LIST_FIRST(&router->filters->followers))) {
+		follower_leave(f);
+		eventfd_write(f->wake_fd, 1);
+	}
+}
+
+size_t
+follower_take(struct follower *f, char **spare, uint64_t *lost)
+{
+	char *text = f->text;
+	size_t used = f->used;
+
+	f->text = *spare;
+	f->used = 0;
+	*lost = f->lost;
+	f->lost = 0;
+	*spare = text;
+	return used;
+}

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fabric/engine/rules.h"
+
+#include "fabric/base/log.h"
+#include "fabric/control/bundle.h"
+#include "fabric/control/wire.h"
+#include "filters/conntrack.h"
+#include "filters/live.h"
+#include "filters/ruleset.h"
+#include "filters/sets.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+/* What the sets have come to goes to the keeper with each command, of big sets with every so many: a crash then forgets the last ones. */
+enum { SMALL_SETS = 4096, COMMANDS_A_COPY = 64 };
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static int
+stage_sets(struct change *c, const struct cfg_node *n, struct placed_node *pn)
+{
+	const struct bundle_item *item = bundle_get(c->bundle, n->name, BUNDLE_SETS);
+	const char *text = item ? (const char *)item->bytes : NULL;
+	char why[512];
+
+	if (!text && n->filter_sets) {
+		snprintf(c->why, c->why_size, "%s: its sets did not come with the configuration", n->name);
+		return -EINVAL;
+	}
+	if (same_text(text, pn->live->filters->sets_text) && text)
+		return 0; /* what was added to them since stays */
+	pn->sets = sets_new();
+	pn->sets_text = text ? strdup(text) : NULL;
+	if (!pn->sets || (text && !pn->sets_text))
+		return -ENOMEM;
+	if (!text || sets_run(pn->sets, text, item->len, clock_now(), why, sizeof(why)) == 0)
+		return 0;
+	snprintf(c->why, c->why_size, "sets of %s: %s", n->name, why);
+	return -EINVAL;
+}
+
+/* A configuration says what the rules are, never what they have counted. */
+static void
+keep_counters(struct rules *rules)
+{
+	for (int t = 0; t < TABLE_COUNT; t++) {
+		for (uint32_t c = 0; c < rules->tables[t].n_chains; c++) {
+			struct rules_chain *chain = rules->tables[t].chains[c];
+
+			chain->count = (struct rules_count){.how = COUNT_KEEP};
+			for (uint32_t i = 0; i < chain->n_rules; i++)
+				chain->rules[i].count = (struct rules_count){.how = COUNT_KEEP};
+		}
+	}
+}
+
+/* `keep`: whatever the bytes say of counters. => the ruleset; NULL with *rc -errno. */
+static struct ruleset *
+build(struct engine *e, const struct router *r, struct filters_live *live, const struct ruleset *before, const uint8_t *bytes, size_t len,
+		bool keep, char *why, size_t size, int *rc)
+{
+	char reason[512];
+	struct rules *rules = rules_decode(bytes, len, reason, sizeof(reason));
+	struct ruleset *set = NULL;
+
+	if (rules && keep)
+		keep_counters(rules);
+	if (rules)
+		set = ruleset_new(rules, r, live, before, reason, sizeof(reason));
+	if (set) {
+		set->serial = ++e->rules_serial;
+		*rc = 0;
+		return set;
+	}
+	*rc = errno == ENOMEM ? -ENOMEM : -EINVAL;
+	snprintf(why, size, "rules of %s: %s", r->name, reason);
+	if (rules)
+		rules_free(rules);
+	return NULL;
+}
+
+static int
+need_conntrack(struct engine *e, const struct router *r)
+{
+	struct conntrack *ct;
+	uint64_t seed = 0;
+
+	if (r->live->filters->conntrack || !((r->rules && r->rules->needs & NEEDS_CONNTRACK) || tune(&r->tunables, TUNE_CT_TRACKING)))
+		return 0;
+	if (getrandom(&seed, sizeof(seed), 0) < 0)
+		return -errno;
+	ct = conntrack_new(r->live, seed);
+	if (!ct)
+		return -ENOMEM;
+	slow_lock(&e->control);
+	r->live->filters->conntrack = ct;
+	slow_unlock(&e->control);
+	return 0;
+}
+
+static int
+bundled_rules(struct change *c, const struct cfg_node *n, struct placed_node *pn, struct router *r, const struct router *was)
+{
+	const struct bundle_item *item = bundle_get(c->bundle, n->name, BUNDLE_RULES);
+	struct filters_live staged = *pn->live->filters;
+	int rc = stage_sets(c, n, pn);
+
+	if (rc < 0)
+		return rc;
+	if (!item && n->filter_rules) {
+		snprintf(c->why, c->why_size, "%s: its rules did not come with the configuration", n->name);
+		return -EINVAL;
+	}
+	if (!item)
+		return 0;
+	if (pn->sets)
+		staged.sets = pn->sets;
+	r->rules = build(c->engine, r, &staged, was ? was->rules : NULL, item->bytes, item->len, true, c->why, c->why_size, &rc);
+	return rc;
+}
+
+int
+change_rules(struct change *c, const struct cfg_node *n, struct placed_node *pn, struct router *r, const struct router *was)
+{
+	int rc = 0;
+
+	if (c->bundle)
+		rc = bundled_rules(c, n, pn, r, was);
+	else if (was)
+		r->rules = was->rules;
+	else if (n->filter_rules || n->filter_sets) {
+		snprintf(c->why, c->why_size, "%s: its rules did not come with the configuration ('rookery lab' and 'rookery apply' bring them)",
+				n->name);
+		rc = -EINVAL;
+	}
+	return rc < 0 ? rc : need_conntrack(c->engine, r);
+}
+
+static const struct router *
+in_slot(const struct fabric *f, size_t slot)
+{
+	return slot < f->n_routers ? f->routers[slot] : NULL;
+}
+
+static void
+begin(struct engine *e, const struct router *was, const struct router *r)
+{
+	if (was && was->rules && was->rules != r->rules)
+		version_bump(&e->epoch, (struct version *)(uintptr_t)&was->rules->version);
+	if (r->rules && (!was || was->rules != r->rules))
+		ruleset_begin((struct ruleset *)(uintptr_t)r->rules, e->control.walker.env.now);
+}
+
+static void
+adopt_sets(struct placed_node *pn)
+{
+	struct filters_live *f = pn->live->filters;
+	struct set_list *sets = f->sets;
+	char *text = f->sets_text;
+
+	if (!pn->sets)
+		return;
+	f->sets = pn->sets;
+	f->sets_text = pn->sets_text;
+	pn->sets = sets;
+	pn->sets_text = text;
+}
+
+void
+adopt_rules(struct engine *e, const struct fabric *was, const struct fabric *next, struct placement *place)
+{
+	for (size_t i = 0; i < next->n_routers; i++) {
+		if (next->routers[i])
+			begin(e, in_slot(was, i), next->routers[i]);
+	}
+	for (size_t n = 0; n < place->config->n_routers; n++) {
+		const struct cfg_node *node = &place->config->nodes[n];
+		struct placed_node *pn = &place->nodes[n];
+		struct conntrack *ct = pn->live->filters->conntrack;
+
+		adopt_sets(pn);
+		if (ct && conntrack_set_management(ct, node->management, node->n_management) < 0)
+			log_line(LOG_ERROR, "engine", "%s: no memory for its management addresses; the ones before stay", node->name);
+	}
+}
+
+void
+release_rules(const struct router *r, const struct router *kept)
+{
+	if (r->rules && (!kept || kept->rules != r->rules))
+		ruleset_free((struct ruleset *)(uintptr_t)r->rules);
+}
+
+void
+placement_drop_sets(struct placement *p)
+{
+	for (size_t n = 0; p && n < p->config->n_routers; n++) {
+		if (p->nodes[n].sets)
+			sets_free(p->nodes[n].sets);
+		free(p->nodes[n].sets_text);
+		p->nodes[n].sets = NULL;
+		p->nodes[n].sets_text = NULL;
+	}
+}
+
+/* ---- rules alone ---- */
+
+static void *
+duplicate(const void *from, size_t size)
+{
+	void *to = malloc(size + 1);
+
+	return to ? memcpy(to, from, size) : NULL;
+}
+
+static void
+shell_free(struct fabric *f)
+{
+	if (!f)
+		return;
+	free(f->routers);
+	free(f->lans);
+	free(f->ports);
+	free(f);
+}
+
+/* The generation before with one router exchanged: all else is shared. */
+static struct fabric *
+shell_new(const struct fabric *from, struct router *r)
+{
+	struct fabric *f = duplicate(from, sizeof(*f));
+
+	if (!f)
+		return NULL;
+	f->routers = duplicate(from->routers, from->n_routers * sizeof(*f->routers));
+	f->lans = duplicate(from->lans, from->n_lans * sizeof(*f->lans));
+	f->ports = duplicate(from->ports, from->n_ports * sizeof(*f->ports));
+	if (!f->routers || !f->lans || !f->ports) {
+		shell_free(f);
+		return NULL;
+	}
+	f->routers[r->slot] = r;
+	return f;
+}
+
+static void
+swap_router(struct engine *e, struct fabric *next, struct router *r)
+{
+	struct fabric *was = atomic_load(&e->fabric);
+	const struct router *old = was->routers[r->slot];
+
+	slow_lock(&e->control);
+	atomic_store_explicit(&e->fabric, next, memory_order_release);
+	e->control.walker.fabric = next;
+	r->live->now = r;
+	begin(e, old, r);
+	for (unsigned i = 0; i < e->n_workers; i++)
+		worker_follow(&e->workers[i], next);
+	worker_follow(&e->control, next);
+	slow_unlock(&e->control);
+	engine_synchronize(e);
+	release_rules(old, r);
+	free(was->routers[r->slot]);
+	shell_free(was);
+}
+
+static uint64_t
+serial_of(const struct router *r)
+{
+	return r->rules ? r->rules->serial : 0;
+}
+
+static const struct router *
+router_named(const struct engine *e, const char *name)
+{
+	const struct placed_node *n = name && e->placement ? placed_node(e->placement, name) : NULL;
+
+	return n && n->live ? n->live->now : NULL;
+}
+
+static int
+no_router(const char *node, char *why, size_t size)
+{
+	snprintf(why, size, "there is no router '%s'", node ? node : "");
+	return -ENOENT;
+}
+
+int
+publish_rules(struct engine *e, const char *node, uint64_t base, const uint8_t *bytes, size_t len, char *why, size_t size)
+{
+	const struct router *old = router_named(e, node);
+	struct router *r;
+	struct fabric *next;
+	int rc = 0;
+
+	if (!old)
+		return no_router(node, why, size);
+	if (serial_of(old) != base) {
+		snprintf(why, size, "the rules of %s were changed meanwhile", old->name);
+		return -EAGAIN;
+	}
+	snprintf(why, size, "out of memory");
+	r = duplicate(old, sizeof(*r));
+	next = r ? shell_new(atomic_load(&e->fabric), r) : NULL;
+	if (next)
+		r->rules = build(e, r, r->live->filters, old->rules, bytes, len, false, why, size, &rc);
+	if (next && rc == 0)
+		rc = need_conntrack(e, r);
+	if (next && rc == 0) {
+		swap_router(e, next, r);
+		*why = '\0';
+		return 0;
+	}
+	if (r)
+		release_rules(r, old);
+	shell_free(next);
+	free(r);
+	return rc < 0 ? rc : -ENOMEM;
+}
+
+json_t *
+show_rules(struct engine *e, const json_t *request, int *fd)
+{
+	const char *node = json_string_value(json_object_get(request, "node"));
+	const struct router *r = router_named(e, node);
+	uint8_t *bytes = NULL;
+	size_t len = 0;
+
+	*fd = -1;
+	if (!r)
+		return wire_error("there is no router '%s'", node ? node : "");
+	if (r->rules) {
+		slow_lock(&e->control);
+		bytes = ruleset_encode(r->rules, &len);
+		slow_unlock(&e->control);
+	} else {
+		struct rules *none = rules_new();
+
+		bytes = none ? rules_encode(none, &len) : NULL;
+		rules_free(none);
+	}
+	if (bytes)
+		*fd = bytes_write(bytes, len);
+	free(bytes);
+	if (*fd < 0)
+		return wire_error("no memory for the rules of %s", r->name);
+	return json_pack("{s:b, s:I}", "ok", 1, "serial", (json_int_t)serial_of(r));
+}
+
+json_t *
+show_sets(struct engine *e, const json_t *request)
+{
+	const char *node = json_string_value(json_object_get(request, "node"));
+	const char *name = json_string_value(json_object_get(request, "name"));
+	const struct router *r = router_named(e, node);
+	json_t *answer;
+	char *text;
+
+	if (!r)
+		return wire_error("there is no router '%s'", node ? node : "");
+	slow_lock(&e->control);
+	text = json_is_true(json_object_get(request, "list")) ? sets_list(r->live->filters->sets, name, clock_now())
+							       : sets_save(r->live->filters->sets, name, clock_now());
+	slow_unlock(&e->control);
+	if (!text)
+		return errno == ENOENT ? wire_error("The set with the given name does not exist") : wire_error("out of memory");
+	answer = json_pack("{s:b, s:s}", "ok", 1, "text", text);
+	free(text);
+	return answer;
+}
+
+json_t *
+run_sets(struct engine *e, const json_t *request)
+{
+	const char *node = json_string_value(json_object_get(request, "node"));
+	const char *text = json_string_value(json_object_get(request, "text"));
+	const struct router *r = router_named(e, node);
+	char why[512];
+	int rc;
+
+	if (!r)
+		return wire_error("there is no router '%s'", node ? node : "");
+	if (!text)
+		return wire_error("there are no commands for its sets");
+	slow_lock(&e->control);
+	rc = sets_run(r->live->filters->sets, text, strlen(text), clock_now(), why, sizeof(why));
+	slow_unlock(&e->control);
+	if (rc < 0)
+		return wire_error("%s", rc == -ENOMEM ? "out of memory" : why);
+	/* they are no longer what the configuration made: the next one makes them anew */
+	free(r->live->filters->sets_text);
+	r->live->filters->sets_text = NULL;
+	return sets_elements(r->live->filters->sets) <= SMALL_SETS || e->sets_commands++ % COMMANDS_A_COPY == 0 ? show_sets(e, request) : wire_ok();
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fabric/engine/show_conntrack.h"
+
+#include "fabric/control/wire.h"
+#include "fabric/engine/placement.h"
+#include "filters/conntrack.h"
+#include "filters/live.h"
+
+enum { PAGE = 512, LINE = 512 };
+
+struct page {
+	uint64_t now;
+	json_t *lines;
+};
+
+static void
+add_line(void *arg, uint32_t index, struct conn *c)
+{
+	struct page *page = arg;
+	char line[LINE];
+
+	conntrack_print(c, page->now, line, sizeof(line));
+	json_array_append_new(page->lines, json_pack("{s:I, s:I, s:s}", "index", (json_int_t)index, "id", (json_int_t)c->id, "line", line));
+}
+
+static json_t *
+list(struct engine *e, struct conntrack *ct, const json_t *request)
+{
+	uint32_t cursor = (uint32_t)json_integer_value(json_object_get(request, "cursor"));
+	struct page page = {clock_now(), json_array()};
+	bool more;
+
+	slow_lock(&e->control);
+	more = conntrack_walk(ct, page.now, &cursor, PAGE, add_line, &page);
+	slow_unlock(&e->control);
+	return json_pack("{s:b, s:o, s:I, s:b}", "ok", 1, "connections", page.lines, "cursor", (json_int_t)cursor, "more", more);
+}
+
+static json_t *
+count(struct engine *e, struct conntrack *ct)
+{
+	struct conntrack_stats s;
+
+	slow_lock(&e->control);
+	conntrack_stats(ct, &s);
+	slow_unlock(&e->control);
+	return json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "ok", 1, "count", (json_int_t)s.count, "max",
+			(json_int_t)s.max, "buckets", (json_int_t)s.buckets, "memory", (json_int_t)s.memory, "found", (json_int_t)s.found,
+			"invalid", (json_int_t)s.invalid, "insert", (json_int_t)s.insert, "insert_failed", (json_int_t)s.insert_failed, "drop",
+			(json_int_t)s.drop, "early_drop", (json_int_t)s.early_drop, "error", (json_int_t)s.error);
+}
+
+struct victim {
+	uint32_t index, id;
+	struct conn *found;
+};
+
+static void
+find(void *arg, uint32_t index, struct conn *c)
+{
+	struct victim *v = arg;
+
+	if (index == v->index && c->id == v->id)
+		v->found = c;
+}
+
+static json_t *
+end_some(struct engine *e, struct conntrack *ct, const json_t *which)
+{
+	json_int_t n = 0;
+	json_t *row;
+	size_t i;
+
+	slow_lock(&e->control);
+	json_array_foreach(which, i, row) {
+		struct victim v = {(uint32_t)json_integer_value(json_object_get(row, "index")),
+				(uint32_t)json_integer_value(json_object_get(row, "id")), NULL};
+		uint32_t cursor = v.index;
+
+		conntrack_walk(ct, e->control.walker.env.now, &cursor, 1, find, &v);
+		if (!v.found)
+			continue;
+		conntrack_delete(&e->control.walker.env, ct, v.found);
+		n++;
+	}
+	slow_unlock(&e->control);
+	worker_flush(&e->control);
+	return json_pack("{s:b, s:I}", "ok", 1, "deleted", n);
+}
+
+static json_t *
+end_all(struct engine *e, struct conntrack *ct)
+{
+	slow_lock(&e->control);
+	conntrack_flush(&e->control.walker.env, ct);
+	slow_unlock(&e->control);
+	worker_flush(&e->control);
+	return wire_ok();
+}
+
+json_t *
+show_conntrack(struct engine *e, const json_t *request)
+{
+	const char *node = json_string_value(json_object_get(request, "node"));
+	const char *what = json_string_value(json_object_get(request, "what"));
+	const struct placed_node *n = node && e->placement ? placed_node(e->placement, node) : NULL;
+	struct conntrack *ct;
+
+	if (!n || !n->live)
+		return wire_error("there is no router '%s'", node ? node : "");
+	ct = n->live->filters->conntrack;
+	if (what && strcmp(what, "list") == 0)
+		return ct ? list(e, ct, request) : json_pack("{s:b, s:[], s:i, s:b}", "ok", 1, "connections", "cursor", 0, "more", 0);
+	if (what && strcmp(what, "count") == 0)
+		return ct ? count(e, ct) : json_pack("{s:b, s:i}", "ok", 1, "count", 0);
+	if (what && strcmp(what, "delete") == 0)
+		return ct ? end_some(e, ct, json_object_get(request, "connections")) : json_pack("{s:b, s:i}", "ok", 1, "deleted", 0);
+	if (what && strcmp(what, "flush") == 0)
+		return ct ? end_all(e, ct) : wire_ok();
+	return wire_error("connections are listed, counted, deleted or flushed, not '%s'", what ? what : "");
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Rulesets and packets from a seed. */
+#ifndef TESTS_ORACLE_GENERATE_H
+#define TESTS_ORACLE_GENERATE_H
+
+#include "tests/oracle/oracle.h"
+#include "tests/oracle/random.h"
+
+enum { WORD_MAX = 16, PORTS = 6, MARKS = 4, RULE_TEXT = 768, RULES_MAX = 400, EXTS_MAX = 128, RULE_EXTS = 6, SETS = 4 };
+
+/* What a packet must look like for a rule; what is 0 is free. */
+struct hint {
+	int8_t iface;          /* -1: any */
+	uint32_t src, dst;     /* network byte order */
+	uint8_t proto;
+	uint16_t sport, dport; /* host byte order */
+	bool icmp;
+	uint8_t icmp_type, icmp_code;
+	uint8_t ttl, tos;
+	bool has_tos;
+	uint16_t length, mss;
+	uint8_t flags_mask, flags; /* of TCP */
+	uint8_t tcp_option;
+	bool later_fragment, local, made_here;
+	const char *word;
+};
+
+struct rule {
+	char table[12], chain[32];
+	char text[RULE_TEXT]; /* "-A CHAIN ..." */
+	struct hint hint;
+	uint16_t exts[RULE_EXTS]; /* of its matches and its target */
+	uint8_t n_exts;
+	bool counter; /* without match and target, before a rule that is measured */
+};
+
+/* Constants that rules and packets share. */
+struct pool {
+	uint16_t ports[PORTS], lengths[3], mss[2];
+	uint32_t marks[MARKS];
+	uint8_t tos[3], ttl[3];
+};
+
+struct ruleset_text {
+	struct pool pool;
+	struct rule rules[RULES_MAX];
+	unsigned n_rules;
+	char policies[2048];  /* chain lines of each table: "filter :FORWARD DROP [0:0]\n" */
+	char sets[4096];      /* ipset restore */
+	bool slow;            /* a rule counts connections: one packet a tick of the kernel's clock */
+};
+
+struct address {
+	const char *text;
+	int8_t home; /* interface behind which it is; -1: the router's own; -2: nowhere */
+};
+
+enum { ADDRESSES = 20 };
+extern const struct address addresses[ADDRESSES];
+
+uint32_t address_value(unsigned i); /* network byte order */
+int8_t address_home(uint32_t a);    /* -2: of no address in the list */
+
+/* Names of all that can be generated: "match tcp", "target REJECT". */
+unsigned ext_count(void);
+const char *ext_name(unsigned i);
+/* A text with one rule that has it, to find out who knows it. */
+void ext_sample(unsigned i, struct ruleset_text *rs);
+/* False: not drawn any more. */
+void ext_allow(unsigned i, bool allowed);
+
+/* `measured`: a counting rule stands before each rule that has a match. `plain`: no rules at all. */
+void ruleset_generate(struct ruleset_text *rs, uint64_t seed, uint64_t serial, bool measured, bool plain);
+/* As iptables-restore takes it; rules for which keep[] is 0 are left out (NULL: none). To free(). */
+char *ruleset_print(const struct ruleset_text *rs, const uint8_t *keep);
+
+struct packets;
+
+struct packets *packets_new(uint64_t seed, const struct ruleset_text *rs);
+void packets_free(struct packets *g);
+/* The next packet. */
+void packets_next(struct packets *g, struct frame *f);
+
+/*
+ * The kernel answers a sender that asks for impossible destinations five times, then once a second (ip_error() in net/ipv4/route.c), and only the host
+ * may change that: such a packet gets a source that nobody had before, each time it is sent.
+ */
+void frame_freshen(struct frame *f);
+
+/* One line about a packet. */
+void frame_print(const struct frame *f, char *buf, size_t size);
+
+#endif

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * oracle --seed N --rulesets N --packets N --seconds S [--variant legacy|nft] [--only NAME,...] [--keep-going] [--no-minimise] [--replay N]
+ *
+ * Rulesets are numbered; number and seed determine all of one. A batch of them runs in a child process with a namespace of its own, so a crash costs one
+ * ruleset, and what the kernel keeps (incomplete datagrams) ends with the namespace.
+ */
+#include "tests/oracle/compare.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { BATCH = 200, SORTS = 400 };
+
+struct options {
+	uint64_t seed;
+	unsigned rulesets, packets, seconds, first;
+	enum kernel_variant variant;
+	const char *only;
+	bool keep_going, minimise, verbose, plain;
+};
+
+/* Shared by the processes. */
+struct shared {
+	uint64_t rulesets, packets, rules, hit;
+	uint64_t differ, crashed;
+	unsigned current;
+	struct {
+		uint64_t rules, yes, no;
+	} ext[EXTS_MAX];
+	bool kernel_refuses[EXTS_MAX], we_refuse[EXTS_MAX];
+	char why[EXTS_MAX][600];
+	struct {
+		char sort[240];
+		unsigned n, first;
+	} sorts[SORTS];
+	unsigned n_sorts;
+};
+
+static struct shared *shared;
+static struct options options = {.rulesets = 200, .packets = 500, .seconds = 0, .minimise = true};
+static struct kase kase;
+
+static uint64_t
+ruleset_seed(unsigned number)
+{
+	struct rnd r = {options.seed * 0x9e3779b97f4a7c15ULL + number};
+
+	return rnd64(&r);
+}
+
+/* => how often differences of this sort came before. */
+static unsigned
+note(const struct difference *d, unsigned number)
+{
+	unsigned i;
+
+	for (i = 0; i < shared->n_sorts; i++)
+		if (strcmp(shared->sorts[i].sort, d->sort) == 0)
+			return shared->sorts[i].n++;
+	if (i == SORTS)
+		return 1;
+	strcpy(shared->sorts[i].sort, d->sort);
+	shared->sorts[i].n = 1;
+	shared->sorts[i].first = number;
+	shared->n_sorts++;
+	return 0;
+}
+
+static void
+report(unsigned number, struct difference *d)
+{
+	printf("DIFFERENCE seed %llu ruleset %u, %s\n", (unsigned long long)options.seed, number, d->sort);
+	if (options.minimise)
+		kase_minimise(&kase, d);
+	printf("  %s\n%s", d->sort, d->text);
+	kase_print(&kase, stdout);
+	fflush(stdout);
+}
+
+/* The counting rule before a rule says how many packets came to it. */
+static void
+measure(const struct counts *counts)
+{
+	const struct count *c = counts->c;
+	unsigned i, k;
+	uint64_t reached;
+
+	for (i = 0; i < counts->n; i++) {
+		const struct rule *r = NULL;
+		int n = 0;
+
+		if (c[i].rule == 0)
+			continue;
+		for (k = 0; k < kase.rs.n_rules && !r; k++)
+			if (strcmp(kase.rs.rules[k].table, c[i].table) == 0 && strcmp(kase.rs.rules[k].chain, c[i].chain) == 0 && ++n == c[i].rule)
+				r = &kase.rs.rules[k];
+		if (!r || r->counter)
+			continue;
+		shared->rules++;
+		shared->hit += c[i].packets > 0;
+		reached = i > 0 && c[i - 1].rule == c[i].rule - 1 && k >= 2 && kase.rs.rules[k - 2].counter ? c[i - 1].packets : 0;
+		for (k = 0; k < r->n_exts; k++) {
+			shared->ext[r->exts[k]].rules++;
+			shared->ext[r->exts[k]].yes += c[i].packets;
+			shared->ext[r->exts[k]].no += reached > c[i].packets ? reached - c[i].packets : 0;
+		}
+	}
+}
+
+/* => false: stop. */
+static bool
+one_ruleset(unsigned number)
+{
+	static struct difference d;
+	uint64_t seed = ruleset_seed(number);
+	struct packets *g;
+	bool same;
+
+	shared->current = number;
+	ruleset_generate(&kase.rs, seed, number, number % 4 == 0, options.plain);
+	g = packets_new(seed, &kase.rs);
+	same = kase_run(&kase, g, options.packets, &d);
+	packets_free(g);
+	shared->rulesets++;
+	shared->packets += kase.n_packets;
+	if (same) {
+		measure(&kase.counts);
+		return true;
+	}
+	shared->differ++;
+	if (note(&d, number) == 0 || !options.keep_going)
+		report(number, &d);
+	return options.keep_going;
+}
+
+static bool
+wanted(const char *name)
+{
+	const char *at = options.only;
+	size_t len = strlen(name);
+
+	for (; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
+		if (strncmp(at, name, len) == 0 && (at[len] == 0 || at[len] == ','))
+			return true;
+	return !options.only;
+}
+
+/* Who knows what, by one rule each. */
+static void
+probe(void)
+{
+	char why[600], *text;
+	unsigned i;
+
+	for (i = 0; i < ext_count(); i++) {
+		ext_sample(i, &kase.rs);
+		text = ruleset_print(&kase.rs, NULL);
+		shared->kernel_refuses[i] = kernel_side.load(text, kase.rs.sets, why, sizeof(why)) < 0;
+		if (shared->kernel_refuses[i])
+			snprintf(shared->why[i], sizeof(shared->why[i]), "kernel: %.180s%s", why, strstr(text, "-A"));
+		shared->we_refuse[i] = our_side.load(text, kase.rs.sets, why, sizeof(why)) < 0;
+		if (shared->we_refuse[i])
+			snprintf(shared->why[i], sizeof(shared->why[i]), "%.180s", why);
+		free(text);
+	}
+}
+
+static int
+open_both(void)
+{
+	if (!kernel_open(options.variant) || !our_open(options.seed))
+		return -1;
+	return 0;
+}
+
+static int
+probe_child(void)
+{
+	if (open_both() < 0)
+		return 2;
+	probe();
+	our_close();
+	return 0;
+}
+
+/* => exit code: 0 all run, 1 stop, 2 cannot. */
+static int
+batch_child(unsigned first, unsigned end, uint64_t deadline)
+{
+	unsigned i;
+
+	if (open_both() < 0)
+		return 2;
+	for (i = first; i < end; i++) {
+		if (deadline && clock_now() > deadline)
+			return 1;
+		if (!one_ruleset(i))
+			return 1;
+	}
+	our_close();
+	return 0;
+}
+
+/* => exit code of the child, or -signal. */
+static int
+in_child(int (*fn)(void))
+{
+	int status;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0)
+		exit(fn());
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static struct {
+	unsigned first, end;
+	uint64_t deadline;
+} batch;
+
+static int
+run_batch(void)
+{
+	return batch_child(batch.first, batch.end, batch.deadline);
+}
+
+static void
+apply_probe(void)
+{
+	unsigned i;
+
+	for (i = 0; i < ext_count(); i++) {
+		bool out = shared->kernel_refuses[i] || shared->we_refuse[i];
+
+		ext_allow(i, !out && wanted(ext_name(i)));
+		if (out)
+			printf("oracle: not compared: %s: %s\n", ext_name(i), shared->why[i]);
+	}
+}
+
+static void
+progress(uint64_t since)
+{
+	double s = (double)(clock_now() - since) / 1e9;
+
+	printf("oracle: %llu rulesets, %llu packets, %.0f s, %.0f rulesets/s, %llu differ, %llu crashed\n", (unsigned long long)shared->rulesets,
+		(unsigned long long)shared->packets, s, (double)shared->rulesets / s, (unsigned long long)shared->differ,
+		(unsigned long long)shared->crashed);
+	fflush(stdout);
+}
+
+static void
+summary(void)
+{
+	unsigned i;
+
+	printf("rules hit: %llu of %llu (%.0f %%)\n", (unsigned long long)shared->hit, (unsigned long long)shared->rules,
+		shared->rules ? 100.0 * (double)shared->hit / (double)shared->rules : 0);
+	for (i = 0; i < ext_count(); i++)
+		if (options.verbose || (wanted(ext_name(i)) && !shared->we_refuse[i] && (!shared->ext[i].yes || !shared->ext[i].no)))
+			printf("  %-10s in %llu rules, true %llu, false %llu\n", ext_name(i), (unsigned long long)shared->ext[i].rules,
+				(unsigned long long)shared->ext[i].yes, (unsigned long long)shared->ext[i].no);
+	for (i = 0; i < shared->n_sorts; i++)
+		printf("  %6u x %s (first: ruleset %u)\n", shared->sorts[i].n, shared->sorts[i].sort, shared->sorts[i].first);
+}
+
+static int
+run_all(void)
+{
+	uint64_t start = clock_now(), shown = start;
+	unsigned end = options.first + options.rulesets;
+	int code;
+
+	batch.deadline = options.seconds ? start + options.seconds * 1000000000ull : 0;
+	for (batch.first = options.first; batch.first < end;) {
+		batch.end = batch.first + BATCH < end ? batch.first + BATCH : end;
+		code = in_child(run_batch);
+		if (code == 2)
+			return 2;
+		if (code == 1)
+			break;
+		if (code != 0) {
+			printf("CRASH seed %llu ruleset %u: status %d\n", (unsigned long long)options.seed, shared->current, code);
+			shared->crashed++;
+			if (!options.keep_going)
+				break;
+		}
+		batch.first = code == 0 ? batch.end : shared->current + 1;
+		if (clock_now() - shown > 5000000000ull) {
+			progress(start);
+			shown = clock_now();
+		}
+	}
+	progress(start);
+	summary();
+	return shared->differ || shared->crashed ? 1 : 0;
+}
+
+static const struct option long_options[] = {{"seed", 1, NULL, 's'}, {"rulesets", 1, NULL, 'r'}, {"packets", 1, NULL, 'p'}, {"seconds", 1, NULL, 't'},
+	{"variant", 1, NULL, 'v'}, {"only", 1, NULL, 'o'}, {"keep-going", 0, NULL, 'k'}, {"no-minimise", 0, NULL, 'n'}, {"replay", 1, NULL, 'y'},
+	{"verbose", 0, NULL, 'V'}, {"plain", 0, NULL, 'P'}, {0}};
+
+static bool
+parse(int argc, char **argv)
+{
+	int o;
+
+	options.seed = (uint64_t)time(NULL);
+	while ((o = getopt_long(argc, argv, "", long_options, NULL)) != -1)
+		switch (o) {
+		case 's':
+			options.seed = strtoull(optarg, NULL, 0);
+			break;
+		case 'r':
+			options.rulesets = (unsigned)atoi(optarg);
+			break;
+		case 'p':
+			options.packets = (unsigned)atoi(optarg);
+			break;
+		case 't':
+			options.seconds = (unsigned)atoi(optarg);
+			options.rulesets = options.rulesets == 200 ? 1u << 30 : options.rulesets;
+			break;
+		case 'v':
+			options.variant = strcmp(optarg, "nft") == 0 ? KERNEL_NFT : KERNEL_LEGACY;
+			break;
+		case 'o':
+			options.only = optarg;
+			break;
+		case 'k':
+			options.keep_going = true;
+			break;
+		case 'n':
+			options.minimise = false;
+			break;
+		case 'y':
+			options.first = (unsigned)atoi(optarg);
+			options.rulesets = 1;
+			break;
+		case 'P':
+			options.plain = true;
+			break;
+		case 'V':
+			options.verbose = true;
+			break;
+		default:
+			return false;
+		}
+	return options.packets <= PACKETS_MAX;
+}
+
+int
+main(int argc, char **argv)
+{
+	int code;
+
+	if (!parse(argc, argv)) {
+		fprintf(stderr, "oracle: unknown option, or more than %d packets\n", PACKETS_MAX);
+		return 2;
+	}
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED)
+		return 2;
+	printf("oracle: seed %llu, %s\n", (unsigned long long)options.seed, options.variant == KERNEL_NFT ? "nft" : "legacy");
+	code = in_child(probe_child);
+	if (code != 0) {
+		fprintf(stderr, "oracle: cannot run here (%d)\n", code);
+		return 2;
+	}
+	apply_probe();
+	return run_all();
+}

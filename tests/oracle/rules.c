@@ -1,0 +1,1383 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Random rulesets. A user chain has the hooks from which it may be called; it is called from chains with the same hooks or fewer, and only by chains before it, so there
+ * are no loops and no rule stands where its match or target is refused.
+ */
+#include "tests/oracle/generate.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct address addresses[ADDRESSES] = {
+	{"10.0.0.2", 0}, {"10.0.0.5", 0}, {"10.0.0.77", 0}, {"10.0.8.9", 0}, {"10.0.15.200", 0},
+	{"192.0.2.2", 1}, {"198.51.100.7", 1}, {"198.51.100.8", 1}, {"172.16.5.5", 1}, {"8.8.8.8", 1},
+	{"10.1.0.2", 2}, {"10.1.7.7", 2}, {"203.0.113.9", 2},
+	{"10.0.0.1", -1}, {"192.0.2.1", -1}, {"10.1.0.1", -1},
+	{"10.66.1.1", -2}, {"10.67.1.1", -2}, {"10.68.1.1", -2}, {"200.1.2.3", -2},
+};
+
+static const char *const words[] = {"GET /", "USER", "rookery", "aab", "\\xff", "abcabd"};
+
+uint32_t
+address_value(unsigned i)
+{
+	return inet_addr(addresses[i].text);
+}
+
+int8_t
+address_home(uint32_t a)
+{
+	unsigned i;
+
+	for (i = 0; i < ADDRESSES; i++)
+		if (address_value(i) == a)
+			return addresses[i].home;
+	return -2;
+}
+
+enum { T_RAW = 1, T_MANGLE = 2, T_FILTER = 4, T_SECURITY = 8, T_ALL = 15 };
+enum { H_PRE = 1, H_IN = 2, H_FWD = 4, H_OUT = 8, H_POST = 16, H_ALL = 31 };
+enum { PORTS_PROTO = 255, TABLES = 4, CHAINS_MAX = 12 };
+
+static const char *const table_names[TABLES] = {"raw", "mangle", "filter", "security"};
+static const char *const hook_names[5] = {"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"};
+static const uint8_t table_hooks[TABLES] = {H_PRE | H_OUT, H_ALL, H_IN | H_FWD | H_OUT, H_IN | H_FWD | H_OUT};
+
+struct chain {
+	char name[32];
+	uint8_t hooks;
+	bool user, used;
+	uint8_t order;
+};
+
+struct gen {
+	struct rnd r;
+	struct ruleset_text *rs;
+	uint64_t serial;
+	unsigned table;
+	struct chain chains[CHAINS_MAX];
+	unsigned n_chains, chain;
+	struct rule *rule;
+	uint8_t proto;    /* of the rule; 0: any */
+	uint8_t hooks;
+	bool terminal;    /* target ends the chain for what matches */
+	unsigned n_sets;
+	char set_names[SETS][32];
+	uint8_t set_types[SETS];
+};
+
+static void
+say(struct gen *g, const char *format, ...)
+{
+	char *text = g->rule->text;
+	size_t len = strlen(text);
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text + len, RULE_TEXT - len, format, args);
+	va_end(args);
+	assert(strlen(text) < RULE_TEXT - 1);
+}
+
+/* "! " in a quarter of the cases. */
+static bool
+invert(struct gen *g)
+{
+	bool yes = chance(&g->r, 25);
+
+	if (yes)
+		say(g, " !");
+	return yes;
+}
+
+static uint16_t
+port(struct gen *g)
+{
+	return PICK(&g->r, g->rs->pool.ports);
+}
+
+/* " --option port" or a range. */
+static void
+port_option(struct gen *g, const char *option, uint16_t *hint)
+{
+	uint16_t a = port(g), b;
+	bool not = invert(g);
+
+	switch (rnd(&g->r, 5)) {
+	case 0:
+		b = (uint16_t)(a > 65000 ? 65535 : a + rnd(&g->r, 40));
+		say(g, " %s %u:%u", option, a, b);
+		break;
+	case 1:
+		say(g, chance(&g->r, 50) ? " %s %u:" : " %s :%u", option, a);
+		break;
+	default:
+		say(g, " %s %u", option, a);
+	}
+	if (!not)
+		*hint = a;
+}
+
+/* ---- matches ---- */
+
+static void
+m_tcp(struct gen *g)
+{
+	static const char *const flags[] = {"SYN,RST,ACK SYN", "ALL NONE", "FIN,SYN FIN,SYN", "ACK ACK", "SYN,ACK SYN,ACK",
+		"RST RST", "PSH,ACK PSH", "ALL SYN,ACK", "URG URG"};
+	static const uint8_t values[][2] = {
+		{0x16, 2}, {0x3f, 0}, {3, 3}, {0x10, 0x10}, {0x12, 0x12}, {4, 4}, {0x18, 8}, {0x3f, 0x12}, {0x20, 0x20}};
+	struct hint *h = &g->rule->hint;
+	unsigned i;
+
+	if (chance(&g->r, 30))
+		port_option(g, "--sport", &h->sport);
+	if (chance(&g->r, 50))
+		port_option(g, "--dport", &h->dport);
+	if (chance(&g->r, 30)) {
+		i = rnd(&g->r, sizeof(flags) / sizeof(*flags));
+		if (!invert(g)) {
+			h->flags_mask = values[i][0];
+			h->flags = values[i][1];
+		}
+		say(g, " --tcp-flags %s", flags[i]);
+	}
+	if (chance(&g->r, 12)) {
+		static const uint8_t options[] = {1, 2, 3, 4, 8, 30};
+
+		i = PICK(&g->r, options);
+		if (!invert(g))
+			h->tcp_option = (uint8_t)i;
+		say(g, " --tcp-option %u", i);
+	}
+}
+
+static void
+m_udp(struct gen *g)
+{
+	if (chance(&g->r, 40))
+		port_option(g, "--sport", &g->rule->hint.sport);
+	if (chance(&g->r, 60))
+		port_option(g, "--dport", &g->rule->hint.dport);
+}
+
+static void
+m_icmp(struct gen *g)
+{
+	static const struct {
+		const char *text;
+		uint8_t type, code;
+	} types[] = {{"8", 8, 0}, {"echo-reply", 0, 0}, {"3", 3, 1}, {"3/3", 3, 3}, {"3/4", 3, 4}, {"11/0", 11, 0}, {"any", 8, 0},
+		{"5", 5, 1}, {"13", 13, 0}, {"8/1", 8, 1}, {"4", 4, 0}, {"12", 12, 0}};
+	unsigned i = rnd(&g->r, sizeof(types) / sizeof(*types));
+
+	if (!invert(g)) {
+		g->rule->hint.icmp = true;
+		g->rule->hint.icmp_type = types[i].type;
+		g->rule->hint.icmp_code = types[i].code;
+	}
+	say(g, " --icmp-type %s", types[i].text);
+}
+
+static void
+m_multiport(struct gen *g)
+{
+	static const char *const kinds[] = {"--sports", "--dports", "--ports"};
+	unsigned kind = rnd(&g->r, 3), n = rnd_between(&g->r, 1, 5), i;
+	uint16_t first = 0, p, span;
+	bool not = invert(g);
+
+	say(g, " %s ", kinds[kind]);
+	for (i = 0; i < n; i++) {
+		p = port(g);
+		first = i ? first : p;
+		span = (uint16_t)rnd_between(&g->r, 1, 100);
+		if (chance(&g->r, 30) && p < 65000)
+			say(g, "%s%u:%u", i ? "," : "", p, p + span);
+		else
+			say(g, "%s%u", i ? "," : "", p);
+	}
+	if (!not && kind == 0)
+		g->rule->hint.sport = first;
+	else if (!not)
+		g->rule->hint.dport = first;
+}
+
+static void
+m_tcpmss(struct gen *g)
+{
+	uint16_t mss = PICK(&g->r, g->rs->pool.mss);
+
+	if (!invert(g)) {
+		g->rule->hint.mss = mss;
+		g->rule->hint.flags_mask = 0x16;
+		g->rule->hint.flags = 2;
+	}
+	if (chance(&g->r, 50))
+		say(g, " --mss %u", mss);
+	else
+		say(g, " --mss %u:%u", mss, mss + 20);
+}
+
+static unsigned
+any_address(struct gen *g)
+{
+	return rnd(&g->r, ADDRESSES);
+}
+
+static void
+range_option(struct gen *g, const char *option, uint32_t *hint)
+{
+	uint32_t a = address_value(any_address(g)), lo = ntohl(a) - rnd(&g->r, 3), hi = ntohl(a) + rnd(&g->r, 40);
+	struct in_addr from = {htonl(lo)}, to = {htonl(hi)};
+	bool not = invert(g);
+
+	say(g, " %s %s", option, inet_ntoa(from));
+	say(g, "-%s", inet_ntoa(to));
+	if (!not)
+		*hint = a;
+}
+
+static void
+m_iprange(struct gen *g)
+{
+	unsigned which = rnd_between(&g->r, 1, 3);
+
+	if (which & 1)
+		range_option(g, "--src-range", &g->rule->hint.src);
+	if (which & 2)
+		range_option(g, "--dst-range", &g->rule->hint.dst);
+}
+
+static void
+m_length(struct gen *g)
+{
+	uint16_t n = PICK(&g->r, g->rs->pool.lengths);
+
+	if (!invert(g))
+		g->rule->hint.length = n;
+	switch (rnd(&g->r, 4)) {
+	case 0:
+		say(g, " --length %u:", n);
+		break;
+	case 1:
+		say(g, " --length :%u", n);
+		break;
+	case 2:
+		say(g, " --length %u:%u", n, n + 60);
+		break;
+	default:
+		say(g, " --length %u", n);
+	}
+}
+
+static void
+m_ttl(struct gen *g)
+{
+	uint8_t ttl = PICK(&g->r, g->rs->pool.ttl);
+
+	switch (rnd(&g->r, 3)) {
+	case 0:
+		if (!invert(g))
+			g->rule->hint.ttl = ttl;
+		say(g, " --ttl-eq %u", ttl);
+		break;
+	case 1:
+		say(g, " --ttl-gt %u", ttl);
+		g->rule->hint.ttl = (uint8_t)(ttl + 2);
+		break;
+	default:
+		say(g, " --ttl-lt %u", ttl);
+		g->rule->hint.ttl = (uint8_t)(ttl > 3 ? ttl - 1 : 2);
+	}
+}
+
+static void
+m_tos(struct gen *g)
+{
+	uint8_t tos = PICK(&g->r, g->rs->pool.tos);
+
+	if (!invert(g)) {
+		g->rule->hint.tos = tos;
+		g->rule->hint.has_tos = true;
+	}
+	if (chance(&g->r, 50))
+		say(g, " --tos 0x%02x/0x%02x", tos, PICK(&g->r, ((uint8_t[]){0xff, 0x3f, 0xfc, 0x1e})));
+	else
+		say(g, " --tos 0x%02x", tos);
+}
+
+static void
+m_dscp(struct gen *g)
+{
+	uint8_t tos = PICK(&g->r, g->rs->pool.tos);
+
+	if (!invert(g)) {
+		g->rule->hint.tos = tos;
+		g->rule->hint.has_tos = true;
+	}
+	say(g, " --dscp 0x%02x", tos >> 2);
+}
+
+static void
+m_addrtype(struct gen *g)
+{
+	static const char *const types[] = {"LOCAL", "UNICAST", "LOCAL,BROADCAST", "BLACKHOLE", "UNREACHABLE", "PROHIBIT", "MULTICAST", "UNSPEC",
+		"BROADCAST", "UNICAST,LOCAL"};
+	unsigned which = rnd_between(&g->r, 1, 3);
+
+	if (which & 1) {
+		invert(g);
+		say(g, " --src-type %s", PICK(&g->r, types));
+	}
+	if (which & 2) {
+		invert(g);
+		say(g, " --dst-type %s", PICK(&g->r, types));
+	}
+	if (chance(&g->r, 20) && !(g->hooks & (H_OUT | H_POST)))
+		say(g, " --limit-iface-in");
+	else if (chance(&g->r, 20) && !(g->hooks & (H_PRE | H_IN)))
+		say(g, " --limit-iface-out");
+}
+
+static void
+m_pkttype(struct gen *g)
+{
+	static const char *const types[] = {"unicast", "unicast", "broadcast", "multicast"};
+
+	invert(g);
+	say(g, " --pkt-type %s", PICK(&g->r, types));
+}
+
+static void
+m_mac(struct gen *g)
+{
+	invert(g);
+	say(g, " --mac-source 02:00:00:00:00:%02x", rnd(&g->r, 3));
+}
+
+/* Half of the marks have been set by somebody; 0 is what most packets have. */
+static void
+mark_value(struct gen *g)
+{
+	uint32_t mark = chance(&g->r, 30) ? 0 : PICK(&g->r, g->rs->pool.marks);
+
+	if (chance(&g->r, 40)) {
+		uint32_t mask = PICK(&g->r, ((uint32_t[]){0xff, 0xf, 0xffff0000, 0x80000001}));
+
+		say(g, "0x%x/0x%x", mark & mask, mask);
+	} else {
+		say(g, "0x%x", mark);
+	}
+}
+
+static void
+m_mark(struct gen *g)
+{
+	invert(g);
+	say(g, " --mark ");
+	mark_value(g);
+}
+
+static void
+m_owner(struct gen *g)
+{
+	g->rule->hint.made_here = true;
+	invert(g);
+	say(g, PICK(&g->r, ((const char *const[]){" --uid-owner 0", " --uid-owner 1-1000", " --gid-owner 0"})));
+}
+
+static void
+m_comment(struct gen *g)
+{
+	say(g, " --comment \"rule %u\"", rnd(&g->r, 1000));
+}
+
+static void
+m_u32(struct gen *g)
+{
+	uint16_t p = port(g);
+
+	switch (rnd(&g->r, 6)) {
+	case 0:
+		invert(g);
+		say(g, " --u32 \"6&0xFF=%u\"", g->proto ? g->proto : PICK(&g->r, ((uint8_t[]){1, 6, 17})));
+		break;
+	case 1:
+		say(g, " --u32 \"4&0x1FFF=0 && 0>>22&0x3C@0&0xFFFF=%u\"", p);
+		g->rule->hint.dport = p;
+		break;
+	case 2:
+		say(g, " --u32 \"0&0xFFFF=0x%x:0x%x\"", PICK(&g->r, g->rs->pool.lengths), 1500);
+		break;
+	case 3:
+		say(g, " --u32 \"8>>24=1:%u\"", PICK(&g->r, g->rs->pool.ttl));
+		break;
+	case 4:
+		say(g, " --u32 \"16=0x%x,0x%x:0x%x\"", ntohl(address_value(0)), 0xc0000200, 0xc63364ff);
+		break;
+	default:
+		say(g, " --u32 \"0>>22&0x3C@12>>26&60@0=0:0xFFFFFFFF\"");
+	}
+}
+
+static void
+m_string(struct gen *g)
+{
+	const char *word = PICK(&g->r, words);
+	unsigned from = rnd(&g->r, 3) ? 0 : rnd(&g->r, 60);
+
+	invert(g);
+	if (word[0] == '\\') {
+		say(g, " --hex-string \"|ff00|a\"");
+		word = NULL;
+	} else {
+		say(g, " --string \"%s\"", word);
+	}
+	g->rule->hint.word = word;
+	say(g, " --algo %s", chance(&g->r, 50) ? "bm" : "kmp");
+	if (from)
+		say(g, " --from %u", from);
+	if (chance(&g->r, 30))
+		say(g, " --to %u", from + 30 + rnd(&g->r, 200));
+	if (chance(&g->r, 30))
+		say(g, " --icase");
+}
+
+/* Never near the moment of the run. */
+static void
+m_time(struct gen *g)
+{
+	switch (rnd(&g->r, 4)) {
+	case 0:
+		say(g, " --datestart 2001-02-03T04:05:06 --datestop 2037-01-01T00:00:00");
+		break;
+	case 1:
+		say(g, " --datestart 2001-02-03T04:05:06 --datestop 2002-01-01T00:00:00");
+		break;
+	case 2:
+		invert(g);
+		say(g, " --weekdays Mon,Tue,Wed,Thu,Fri,Sat,Sun");
+		break;
+	default:
+		invert(g);
+		say(g, " --monthdays 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31");
+	}
+}
+
+static void
+m_statistic(struct gen *g)
+{
+	unsigned every = rnd_between(&g->r, 1, 5);
+
+	if (chance(&g->r, 20)) {
+		say(g, " --mode random");
+		invert(g);
+		say(g, " --probability %u", rnd(&g->r, 2));
+		return;
+	}
+	say(g, " --mode nth");
+	invert(g);
+	say(g, " --every %u --packet %u", every, rnd(&g->r, every));
+}
+
+static void
+m_limit(struct gen *g)
+{
+	say(g, " --limit %u/hour --limit-burst %u", rnd_between(&g->r, 1, 3), rnd_between(&g->r, 1, 12));
+}
+
+static void
+m_hashlimit(struct gen *g)
+{
+	static const char *const modes[] = {"srcip", "dstip", "srcip,dstip", "srcip,dstport", "dstip,srcport,dstport", "srcport"};
+	const char *mode = PICK(&g->r, modes);
+
+	if (strstr(mode, "port") && g->proto != IPPROTO_TCP && g->proto != IPPROTO_UDP && chance(&g->r, 50))
+		mode = "srcip";
+	say(g, " --hashlimit-%s %u/hour --hashlimit-burst %u", chance(&g->r, 50) ? "upto" : "above", rnd_between(&g->r, 1, 2),
+		rnd_between(&g->r, 1, 10));
+	if (chance(&g->r, 85))
+		say(g, " --hashlimit-mode %s", mode);
+	say(g, " --hashlimit-name h%llx_%u --hashlimit-htable-expire 3600000", (unsigned long long)(g->serial & 0xffffff),
+		g->rs->n_rules);
+	if (chance(&g->r, 20))
+		say(g, " --hashlimit-srcmask %u", PICK(&g->r, ((unsigned[]){8, 24, 31})));
+}
+
+static void
+m_recent(struct gen *g)
+{
+	static const char *const acts[] = {"--set", "--rcheck", "--update", "--remove"};
+	unsigned act = rnd(&g->r, 4);
+
+	invert(g);
+	say(g, " %s --name r%llx_%u", acts[act], (unsigned long long)(g->serial & 0xffffff), rnd(&g->r, 2));
+	if (act == 1 || act == 2) {
+		if (chance(&g->r, 50))
+			say(g, " --seconds 3600");
+		if (chance(&g->r, 50))
+			say(g, " --hitcount %u", rnd_between(&g->r, 1, 6));
+		if (chance(&g->r, 15))
+			say(g, " --rttl");
+	}
+	/* rules that share a table must have the same mask */
+	say(g, chance(&g->r, 70) ? " --rsource" : " --rdest");
+}
+
+static void
+state_list(struct gen *g, bool more)
+{
+	static const char *const states[] = {"NEW", "ESTABLISHED", "RELATED", "INVALID", "UNTRACKED", "SNAT", "DNAT"};
+	unsigned n = rnd_between(&g->r, 1, 2), i, mask = 0;
+
+	for (i = 0; i < n; i++)
+		mask |= 1u << (chance(&g->r, 60) ? rnd(&g->r, 2) : rnd(&g->r, more ? 7 : 5));
+	for (i = 0, n = 0; i < 7; i++)
+		if (mask & 1u << i)
+			say(g, "%s%s", n++ ? "," : " ", states[i]);
+}
+
+static void
+m_state(struct gen *g)
+{
+	invert(g);
+	say(g, " --state");
+	state_list(g, false);
+}
+
+static void
+ct_address(struct gen *g, const char *option, uint32_t *hint)
+{
+	unsigned a = any_address(g);
+
+	if (!invert(g) && hint)
+		*hint = address_value(a);
+	say(g, " %s %s", option, addresses[a].text);
+	if (chance(&g->r, 40))
+		say(g, "/%u", PICK(&g->r, ((unsigned[]){8, 16, 24, 30})));
+}
+
+static void
+ct_port(struct gen *g, const char *option, uint16_t *hint)
+{
+	uint16_t p = port(g);
+
+	if (!invert(g) && hint)
+		*hint = p;
+	say(g, " %s %u", option, p);
+	if (chance(&g->r, 30) && p < 65000)
+		say(g, ":%u", p + 50);
+}
+
+static void
+m_conntrack(struct gen *g)
+{
+	static const char *const status[] = {"EXPECTED", "SEEN_REPLY", "ASSURED", "CONFIRMED", "SEEN_REPLY,ASSURED", "NONE", "ASSURED,CONFIRMED"};
+	struct hint *h = &g->rule->hint;
+
+	switch (rnd(&g->r, 12)) {
+	case 0:
+		invert(g);
+		say(g, " --ctproto %u", g->proto ? g->proto : PICK(&g->r, ((uint8_t[]){1, 6, 17})));
+		break;
+	case 1:
+		ct_address(g, "--ctorigsrc", &h->src);
+		break;
+	case 2:
+		ct_address(g, "--ctorigdst", &h->dst);
+		break;
+	case 3:
+		ct_address(g, "--ctreplsrc", &h->dst);
+		break;
+	case 4:
+		ct_address(g, "--ctrepldst", &h->src);
+		break;
+	case 5:
+		invert(g);
+		say(g, " --ctstatus %s", PICK(&g->r, status));
+		break;
+	case 6:
+		invert(g);
+		say(g, " --ctexpire %s", PICK(&g->r, ((const char *const[]){"0:25", "20:60", "100:130", "200:500000", "5:28"})));
+		break;
+	case 7:
+		say(g, " --ctdir %s", chance(&g->r, 50) ? "ORIGINAL" : "REPLY");
+		break;
+	case 8:
+		ct_port(g, chance(&g->r, 50) ? "--ctorigsrcport" : "--ctrepldstport", &h->sport);
+		break;
+	case 9:
+		ct_port(g, chance(&g->r, 50) ? "--ctorigdstport" : "--ctreplsrcport", &h->dport);
+		break;
+	default:
+		invert(g);
+		say(g, " --ctstate");
+		state_list(g, true);
+		if (chance(&g->r, 20))
+			say(g, " --ctdir %s", chance(&g->r, 50) ? "ORIGINAL" : "REPLY");
+	}
+}
+
+static void
+m_connmark(struct gen *g)
+{
+	m_mark(g);
+}
+
+static void
+m_connbytes(struct gen *g)
+{
+	unsigned from = PICK(&g->r, ((unsigned[]){0, 1, 2, 5, 100, 300}));
+
+	invert(g);
+	say(g, " --connbytes %u", from);
+	if (chance(&g->r, 60))
+		say(g, ":%u", from + 10 * rnd(&g->r, 50));
+	else
+		say(g, ":");
+	say(g, " --connbytes-dir %s", PICK(&g->r, ((const char *const[]){"original", "reply", "both"})));
+	say(g, " --connbytes-mode %s", PICK(&g->r, ((const char *const[]){"packets", "bytes", "avgpkt"})));
+}
+
+static void
+m_connlimit(struct gen *g)
+{
+	say(g, " --connlimit-%s %u", chance(&g->r, 50) ? "above" : "upto", rnd(&g->r, 6));
+	if (chance(&g->r, 60))
+		say(g, " --connlimit-mask %u", PICK(&g->r, ((unsigned[]){0, 8, 24, 32})));
+	say(g, " --connlimit-%s", chance(&g->r, 60) ? "saddr" : "daddr");
+}
+
+enum { SET_IP, SET_NET, SET_IPPORT, SET_NETIFACE, SET_PORT, SET_TYPES };
+
+static void
+set_member(struct gen *g, unsigned type, char *buf, size_t size)
+{
+	const char *a = addresses[any_address(g)].text;
+	unsigned len = PICK(&g->r, ((unsigned[]){8, 16, 24, 29, 32}));
+
+	switch (type) {
+	case SET_IP:
+		snprintf(buf, size, "%s", a);
+		break;
+	case SET_NET:
+		snprintf(buf, size, "%s/%u%s", a, len, chance(&g->r, 20) ? " nomatch" : "");
+		break;
+	case SET_IPPORT:
+		snprintf(buf, size, "%s,%s:%u", a, chance(&g->r, 50) ? "tcp" : "udp", port(g));
+		break;
+	case SET_NETIFACE:
+		snprintf(buf, size, "%s/%u,t%u%s", a, len, rnd(&g->r, 3), chance(&g->r, 15) ? " nomatch" : "");
+		break;
+	default:
+		snprintf(buf, size, "%u", port(g));
+	}
+}
+
+static void
+make_set(struct gen *g)
+{
+	static const char *const types[SET_TYPES] = {"hash:ip", "hash:net", "hash:ip,port", "hash:net,iface", "bitmap:port"};
+	unsigned type = rnd(&g->r, SET_TYPES), n = rnd_between(&g->r, 1, 8), i;
+	char *name = g->set_names[g->n_sets], *to = g->rs->sets, member[96];
+	bool timeout = chance(&g->r, 25), counters = chance(&g->r, 25);
+
+	snprintf(name, 32, "s%llx_%u", (unsigned long long)(g->serial & 0xffffff), g->n_sets);
+	g->set_types[g->n_sets++] = (uint8_t)type;
+	to += strlen(to);
+	to += sprintf(to, "create %s %s%s%s%s\n", name, types[type], type == SET_PORT ? " range 0-65535" : "",
+		timeout ? " timeout 3600" : "", counters ? " counters" : "");
+	for (i = 0; i < n; i++) {
+		set_member(g, type, member, sizeof(member));
+		to += sprintf(to, "add %s %s -exist\n", name, member);
+	}
+}
+
+/* => index of a set, perhaps a new one. */
+static unsigned
+any_set(struct gen *g)
+{
+	if (g->n_sets == 0 || (g->n_sets < SETS && chance(&g->r, 40)))
+		make_set(g);
+	return rnd(&g->r, g->n_sets);
+}
+
+static void
+set_sides(struct gen *g, unsigned set)
+{
+	bool two = g->set_types[set] == SET_IPPORT || g->set_types[set] == SET_NETIFACE;
+
+	say(g, " %s%s%s", chance(&g->r, 50) ? "src" : "dst", two ? "," : "", two ? (chance(&g->r, 50) ? "src" : "dst") : "");
+}
+
+static void
+m_set(struct gen *g)
+{
+	unsigned set = any_set(g);
+
+	invert(g);
+	say(g, " --match-set %s", g->set_names[set]);
+	set_sides(g, set);
+	if (chance(&g->r, 10))
+		say(g, " --return-nomatch");
+}
+
+/* ---- targets ---- */
+
+static void
+t_nothing(struct gen *g)
+{
+	(void)g;
+}
+
+static void
+t_reject(struct gen *g)
+{
+	static const char *const with[] = {"icmp-net-unreachable", "icmp-host-unreachable", "icmp-port-unreachable", "icmp-proto-unreachable",
+		"icmp-net-prohibited", "icmp-host-prohibited", "icmp-admin-prohibited"};
+
+	g->terminal = true;
+	if (g->proto == IPPROTO_TCP && chance(&g->r, 50))
+		say(g, " --reject-with tcp-reset");
+	else if (chance(&g->r, 80))
+		say(g, " --reject-with %s", PICK(&g->r, with));
+}
+
+static void
+t_log(struct gen *g)
+{
+	say(g, " --log-prefix \"x%u \" --log-level %u", rnd(&g->r, 100), rnd(&g->r, 8));
+	if (chance(&g->r, 30))
+		say(g, " --log-tcp-options --log-ip-options --log-tcp-sequence");
+}
+
+static void
+t_nflog(struct gen *g)
+{
+	say(g, " --nflog-group %u --nflog-prefix \"n%u\"", rnd_between(&g->r, 1, 9), rnd(&g->r, 100));
+}
+
+static void
+t_mark(struct gen *g)
+{
+	static const char *const how[] = {"--set-mark", "--set-xmark"};
+
+	switch (rnd(&g->r, 5)) {
+	case 0:
+		say(g, " --%s-mark 0x%x", PICK(&g->r, ((const char *const[]){"and", "or", "xor"})), PICK(&g->r, g->rs->pool.marks));
+		break;
+	default:
+		say(g, " %s ", PICK(&g->r, how));
+		mark_value(g);
+	}
+}
+
+static void
+t_connmark(struct gen *g)
+{
+	switch (rnd(&g->r, 5)) {
+	case 0:
+		say(g, " --save-mark");
+		if (chance(&g->r, 40))
+			say(g, " --nfmask 0x%x --ctmask 0x%x", PICK(&g->r, ((unsigned[]){0xff, 0xffff, 0xf0})), PICK(&g->r, ((unsigned[]){0xff, 0xf})));
+		break;
+	case 1:
+		if (g->hooks && strcmp(table_names[g->table], "mangle") == 0) {
+			say(g, " --restore-mark");
+			if (chance(&g->r, 40))
+				say(g, " --nfmask 0x%x --ctmask 0x%x", 0xffu, 0xf0fu);
+			break;
+		}
+		/* fall through */
+	case 2:
+		say(g, " --set-xmark ");
+		mark_value(g);
+		break;
+	case 3:
+		say(g, " --%s-mark 0x%x", PICK(&g->r, ((const char *const[]){"and", "or", "xor"})), PICK(&g->r, g->rs->pool.marks));
+		break;
+	default:
+		say(g, " --set-mark ");
+		mark_value(g);
+	}
+}
+
+static void
+t_tcpmss(struct gen *g)
+{
+	if (!(g->hooks & (H_PRE | H_IN)) && chance(&g->r, 50))
+		say(g, " --clamp-mss-to-pmtu");
+	else
+		say(g, " --set-mss %u", PICK(&g->r, g->rs->pool.mss));
+}
+
+static void
+t_ttl(struct gen *g)
+{
+	switch (rnd(&g->r, 3)) {
+	case 0:
+		say(g, " --ttl-set %u", rnd_between(&g->r, 1, 255));
+		break;
+	case 1:
+		say(g, " --ttl-inc %u", PICK(&g->r, ((unsigned[]){1, 5, 250})));
+		break;
+	default:
+		say(g, " --ttl-dec %u", PICK(&g->r, ((unsigned[]){1, 5, 64})));
+	}
+}
+
+static void
+t_tos(struct gen *g)
+{
+	uint8_t tos = PICK(&g->r, g->rs->pool.tos);
+
+	switch (rnd(&g->r, 4)) {
+	case 0:
+		say(g, " --set-tos 0x%02x/0x%02x", tos, PICK(&g->r, ((uint8_t[]){0xff, 0x3f, 0xfc})));
+		break;
+	case 1:
+		say(g, " --%s-tos 0x%02x", PICK(&g->r, ((const char *const[]){"and", "or", "xor"})), tos);
+		break;
+	default:
+		say(g, " --set-tos 0x%02x", tos);
+	}
+}
+
+static void
+t_dscp(struct gen *g)
+{
+	say(g, " --set-dscp 0x%02x", PICK(&g->r, g->rs->pool.tos) >> 2);
+}
+
+static void
+t_ct(struct gen *g)
+{
+	switch (rnd(&g->r, 4)) {
+	case 0:
+		say(g, " --notrack");
+		break;
+	case 1:
+		say(g, " --zone-orig %u", rnd_between(&g->r, 1, 2));
+		break;
+	case 2:
+		say(g, " --zone-reply %u", rnd_between(&g->r, 1, 2));
+		break;
+	default:
+		say(g, " --zone %u", rnd_between(&g->r, 1, 3));
+	}
+}
+
+static void
+t_nfqueue(struct gen *g)
+{
+	g->terminal = true;
+	if (chance(&g->r, 50))
+		say(g, " --queue-num %u", rnd(&g->r, 9));
+	else
+		say(g, " --queue-balance 1:%u", rnd_between(&g->r, 2, 5));
+	if (chance(&g->r, 60))
+		say(g, " --queue-bypass");
+}
+
+static void
+t_set(struct gen *g)
+{
+	unsigned set = any_set(g);
+	bool add = chance(&g->r, 65);
+
+	/* a member of hash:net,iface names an interface that every packet here has only in some hooks */
+	say(g, " --%s-set %s", add ? "add" : "del", g->set_names[set]);
+	set_sides(g, set);
+	if (add && chance(&g->r, 30))
+		say(g, " --exist");
+}
+
+struct ext {
+	const char *name;
+	void (*write)(struct gen *g);
+	uint8_t weight, tables, hooks;
+	uint8_t proto; /* must be in the rule; 0: any; PORTS_PROTO: TCP or UDP */
+};
+
+static const struct ext matches[] = {
+	{"tcp", m_tcp, 12, T_ALL, H_ALL, IPPROTO_TCP},
+	{"udp", m_udp, 8, T_ALL, H_ALL, IPPROTO_UDP},
+	{"icmp", m_icmp, 8, T_ALL, H_ALL, IPPROTO_ICMP},
+	{"multiport", m_multiport, 6, T_ALL, H_ALL, PORTS_PROTO},
+	{"tcpmss", m_tcpmss, 3, T_ALL, H_ALL, IPPROTO_TCP},
+	{"iprange", m_iprange, 4, T_ALL, H_ALL, 0},
+	{"length", m_length, 4, T_ALL, H_ALL, 0},
+	{"ttl", m_ttl, 4, T_ALL, H_ALL, 0},
+	{"tos", m_tos, 4, T_ALL, H_ALL, 0},
+	{"dscp", m_dscp, 4, T_ALL, H_ALL, 0},
+	{"addrtype", m_addrtype, 4, T_ALL, H_ALL, 0},
+	{"pkttype", m_pkttype, 3, T_ALL, H_ALL, 0},
+	{"mac", m_mac, 1, T_ALL, H_PRE | H_IN | H_FWD, 0},
+	{"mark", m_mark, 6, T_ALL, H_ALL, 0},
+	{"owner", m_owner, 2, T_ALL, H_OUT | H_POST, 0},
+	{"comment", m_comment, 3, T_ALL, H_ALL, 0},
+	{"u32", m_u32, 3, T_ALL, H_ALL, 0},
+	{"string", m_string, 3, T_ALL, H_ALL, 0},
+	{"time", m_time, 3, T_ALL, H_ALL, 0},
+	{"statistic", m_statistic, 3, T_ALL, H_ALL, 0},
+	{"limit", m_limit, 4, T_ALL, H_ALL, 0},
+	{"hashlimit", m_hashlimit, 4, T_ALL, H_ALL, 0},
+	{"recent", m_recent, 4, T_ALL, H_ALL, 0},
+	{"state", m_state, 6, T_MANGLE | T_FILTER | T_SECURITY, H_ALL, 0},
+	{"conntrack", m_conntrack, 12, T_MANGLE | T_FILTER | T_SECURITY, H_ALL, 0},
+	{"connmark", m_connmark, 4, T_ALL, H_ALL, 0},
+	{"connbytes", m_connbytes, 4, T_MANGLE | T_FILTER | T_SECURITY, H_ALL, 0},
+	{"connlimit", m_connlimit, 60, T_ALL, H_ALL, 0},
+	{"set", m_set, 5, T_ALL, H_ALL, 0},
+};
+
+static const struct ext targets[] = {
+	{"REJECT", t_reject, 8, T_FILTER, H_IN | H_FWD | H_OUT, 0},
+	{"LOG", t_log, 3, T_ALL, H_ALL, 0},
+	{"NFLOG", t_nflog, 2, T_ALL, H_ALL, 0},
+	{"TRACE", t_nothing, 1, T_RAW, H_ALL, 0},
+	{"MARK", t_mark, 8, T_ALL, H_ALL, 0},
+	{"CONNMARK", t_connmark, 8, T_MANGLE | T_FILTER, H_ALL, 0},
+	{"TCPMSS", t_tcpmss, 6, T_MANGLE | T_FILTER, H_ALL, IPPROTO_TCP},
+	{"TTL", t_ttl, 5, T_MANGLE, H_ALL, 0},
+	{"TOS", t_tos, 5, T_MANGLE, H_ALL, 0},
+	{"DSCP", t_dscp, 5, T_MANGLE, H_ALL, 0},
+	{"CT", t_ct, 6, T_RAW, H_ALL, 0},
+	{"NFQUEUE", t_nfqueue, 2, T_ALL, H_ALL, 0},
+	{"SET", t_set, 4, T_ALL, H_ALL, 0},
+};
+
+enum { N_MATCHES = sizeof(matches) / sizeof(*matches), N_TARGETS = sizeof(targets) / sizeof(*targets) };
+
+static bool refused[N_MATCHES + N_TARGETS];
+
+unsigned
+ext_count(void)
+{
+	return N_MATCHES + N_TARGETS;
+}
+
+const char *
+ext_name(unsigned i)
+{
+	return i < N_MATCHES ? matches[i].name : targets[i - N_MATCHES].name;
+}
+
+void
+ext_allow(unsigned i, bool allowed)
+{
+	refused[i] = !allowed;
+}
+
+static bool
+fits(const struct gen *g, const struct ext *e, bool is_refused)
+{
+	if (is_refused || (e->write == m_connlimit && !g->rs->slow) || !(e->tables & 1u << g->table) || (g->hooks & ~e->hooks))
+		return false;
+	if (!e->proto || !g->proto || e->proto == g->proto)
+		return true;
+	return e->proto == PORTS_PROTO && (g->proto == IPPROTO_TCP || g->proto == IPPROTO_UDP);
+}
+
+/* => index in the list by weight, among those that fit; -1: none. */
+static int
+draw(struct gen *g, const struct ext *list, unsigned n, const bool *no)
+{
+	unsigned sum = 0, i;
+
+	for (i = 0; i < n; i++)
+		sum += fits(g, &list[i], no[i]) ? list[i].weight : 0;
+	if (sum == 0)
+		return -1;
+	sum = rnd(&g->r, sum);
+	for (i = 0; i < n; i++) {
+		if (!fits(g, &list[i], no[i]))
+			continue;
+		if (sum < list[i].weight)
+			return (int)i;
+		sum -= list[i].weight;
+	}
+	return -1;
+}
+
+static void
+require_proto(struct gen *g, const struct ext *e)
+{
+	if (g->proto || !e->proto)
+		return;
+	g->proto = e->proto != PORTS_PROTO ? e->proto : chance(&g->r, 60) ? IPPROTO_TCP : IPPROTO_UDP;
+}
+
+static void
+write_proto(struct gen *g)
+{
+	static const uint8_t others[] = {99, 99, 253};
+
+	if (!g->proto && chance(&g->r, 15)) {
+		if (chance(&g->r, 40)) {
+			say(g, " ! -p %s", PICK(&g->r, ((const char *const[]){"tcp", "udp", "icmp"})));
+			return;
+		}
+		g->proto = chance(&g->r, 70) ? PICK(&g->r, ((const uint8_t[]){6, 17, 1})) : PICK(&g->r, others);
+	}
+	if (g->proto)
+		say(g, " -p %u", g->proto);
+	g->rule->hint.proto = g->proto;
+}
+
+static void
+write_address(struct gen *g, const char *option, uint32_t *hint)
+{
+	unsigned a = any_address(g);
+
+	if (!invert(g))
+		*hint = address_value(a);
+	say(g, " %s %s", option, addresses[a].text);
+	if (chance(&g->r, 50))
+		say(g, "/%u", PICK(&g->r, ((unsigned[]){4, 8, 16, 24, 31})));
+	else if (chance(&g->r, 10))
+		say(g, "/%s", PICK(&g->r, ((const char *const[]){"255.0.255.0", "0.0.0.255"})));
+}
+
+static void
+write_iface(struct gen *g, const char *option, bool in)
+{
+	unsigned i = rnd(&g->r, 3);
+	bool not = invert(g);
+
+	if (chance(&g->r, 15))
+		say(g, " %s %s", option, PICK(&g->r, ((const char *const[]){"t+", "lo", "tt0", "eth+"})));
+	else
+		say(g, " %s t%u", option, i);
+	if (!not && in)
+		g->rule->hint.iface = (int8_t)i;
+}
+
+static void
+write_header(struct gen *g)
+{
+	struct hint *h = &g->rule->hint;
+
+	if (chance(&g->r, 25))
+		write_address(g, "-s", &h->src);
+	if (chance(&g->r, 25))
+		write_address(g, "-d", &h->dst);
+	if (!(g->hooks & (H_OUT | H_POST)) && chance(&g->r, 20))
+		write_iface(g, "-i", true);
+	if (!(g->hooks & (H_PRE | H_IN)) && chance(&g->r, 20))
+		write_iface(g, "-o", false);
+	write_proto(g);
+	if (g->proto != IPPROTO_TCP && chance(&g->r, 3)) {
+		h->later_fragment = !invert(g);
+		say(g, " -f");
+	}
+}
+
+/* => a chain that this one may call; NULL: none. */
+static struct chain *
+callee(struct gen *g)
+{
+	const struct chain *from = &g->chains[g->chain];
+	unsigned start = rnd(&g->r, g->n_chains), i;
+
+	for (i = 0; i < g->n_chains; i++) {
+		struct chain *c = &g->chains[(start + i) % g->n_chains];
+
+		if (c->user && (!from->user || c->order > from->order) && !(g->hooks & ~c->hooks))
+			return c;
+	}
+	return NULL;
+}
+
+/* The kernel wants to see in the rule that only SYN segments come to TCPMSS. */
+static void
+only_syn(struct gen *g)
+{
+	say(g, " -m tcp --tcp-flags SYN SYN");
+	g->rule->hint.flags_mask |= 2;
+	g->rule->hint.flags |= 2;
+}
+
+static void
+write_target(struct gen *g)
+{
+	struct chain *to;
+	uint32_t what = rnd(&g->r, 100);
+	int t = -1;
+
+	if (what < 20 && (to = callee(g))) {
+		to->used = true;
+		say(g, " %s %s", chance(&g->r, 25) ? "-g" : "-j", to->name);
+		return;
+	}
+	if (what < 70)
+		t = draw(g, targets, N_TARGETS, refused + N_MATCHES);
+	if (t >= 0) {
+		/* a target that wants a protocol which the rule does not name gives way */
+		if (targets[t].proto && targets[t].proto != g->proto)
+			return;
+		g->rule->exts[g->rule->n_exts++] = (uint16_t)(N_MATCHES + t);
+		if (targets[t].write == t_tcpmss)
+			only_syn(g);
+		say(g, " -j %s", targets[t].name);
+		targets[t].write(g);
+		return;
+	}
+	if (what < 75)
+		return;
+	g->terminal = true;
+	say(g, " -j %s", what < 88 ? "ACCEPT" : what < 94 ? "DROP" : what < 99 ? "RETURN" : "QUEUE");
+}
+
+static struct rule *
+new_rule(struct gen *g)
+{
+	struct rule *r = &g->rs->rules[g->rs->n_rules];
+
+	if (g->rs->n_rules == RULES_MAX)
+		return NULL;
+	memset(r, 0, sizeof(*r));
+	strcpy(r->table, table_names[g->table]);
+	strcpy(r->chain, g->chains[g->chain].name);
+	r->hint.iface = -1;
+	r->hint.local = g->hooks == H_IN;
+	r->hint.made_here = g->hooks && !(g->hooks & ~H_OUT);
+	g->rule = r;
+	g->proto = 0;
+	g->terminal = false;
+	say(g, "-A %s", r->chain);
+	return r;
+}
+
+static void
+write_matches(struct gen *g, const int *chosen, unsigned n)
+{
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		say(g, " -m %s", matches[chosen[i]].name);
+		matches[chosen[i]].write(g);
+		g->rule->exts[g->rule->n_exts++] = (uint16_t)chosen[i];
+	}
+}
+
+/* Matches first, as they say which protocol the rule must name before them. */
+static unsigned
+choose_matches(struct gen *g, int *chosen)
+{
+	unsigned n = PICK(&g->r, ((unsigned[]){0, 1, 1, 1, 1, 1, 2, 2, 3})), i, k;
+
+	for (i = 0; i < n; i++) {
+		chosen[i] = draw(g, matches, N_MATCHES, refused);
+		for (k = 0; k < i; k++)
+			if (chosen[k] == chosen[i])
+				return i;
+		if (chosen[i] < 0)
+			return i;
+		require_proto(g, &matches[chosen[i]]);
+	}
+	return n;
+}
+
+static void
+write_rule(struct gen *g, bool measured)
+{
+	int chosen[RULE_EXTS];
+	unsigned n;
+
+	if (measured) {
+		if (!new_rule(g))
+			return;
+		g->rule->counter = true;
+		g->rs->n_rules++;
+	}
+	if (!new_rule(g))
+		return;
+	n = choose_matches(g, chosen);
+	if (!g->proto && chance(&g->r, 20))
+		g->proto = PICK(&g->r, ((const uint8_t[]){6, 6, 17, 1}));
+	write_header(g);
+	write_matches(g, chosen, n);
+	write_target(g);
+	/* what ends the chain for every packet would hide the rest */
+	if (g->terminal && g->rule->n_exts == 0 && g->proto == 0 && !strstr(g->rule->text, " -s ") &&
+		!strstr(g->rule->text, " -d "))
+		return;
+	g->rs->n_rules++;
+}
+
+static void
+declare(struct gen *g, const struct chain *c)
+{
+	char *to = g->rs->policies + strlen(g->rs->policies);
+
+	if (c->user)
+		sprintf(to, "%s :%s - [0:0]\n", table_names[g->table], c->name);
+	else
+		sprintf(to, "%s :%s %s [0:0]\n", table_names[g->table], c->name, chance(&g->r, 10) ? "DROP" : "ACCEPT");
+}
+
+static void
+make_chains(struct gen *g)
+{
+	unsigned h, n = rnd(&g->r, 5), i;
+	struct chain *c;
+
+	g->n_chains = 0;
+	for (h = 0; h < 5; h++) {
+		if (!(table_hooks[g->table] & 1u << h))
+			continue;
+		c = &g->chains[g->n_chains++];
+		*c = (struct chain){.hooks = (uint8_t)(1u << h), .used = true};
+		strcpy(c->name, hook_names[h]);
+		declare(g, c);
+	}
+	for (i = 0; i < n; i++) {
+		c = &g->chains[g->n_chains++];
+		*c = (struct chain){.user = true, .order = (uint8_t)i};
+		/* half of them for one hook, so that what only is allowed there gets its turn */
+		c->hooks = chance(&g->r, 50) ? table_hooks[g->table] : (uint8_t)(1u << PICK(&g->r, ((unsigned[]){0, 1, 2, 2, 2, 3, 4})));
+		snprintf(c->name, sizeof(c->name), "%c%u", "abcdefgh"[rnd(&g->r, 8)], i);
+		declare(g, c);
+	}
+}
+
+static void
+make_table(struct gen *g, unsigned table, bool measured)
+{
+	unsigned i, n, max;
+
+	g->table = table;
+	make_chains(g);
+	for (g->chain = 0; g->chain < g->n_chains; g->chain++) {
+		struct chain *c = &g->chains[g->chain];
+
+		if (!c->used)
+			continue;
+		g->hooks = c->hooks & table_hooks[table];
+		max = chance(&g->r, 4) ? 40 : 6;
+		n = rnd(&g->r, max);
+		for (i = 0; i < n; i++)
+			write_rule(g, measured);
+	}
+}
+
+static void
+make_pool(struct gen *g)
+{
+	static const uint16_t ports[] = {20, 21, 22, 53, 80, 443, 511, 1023, 1024, 5000, 8080, 32768, 65535};
+	struct pool *p = &g->rs->pool;
+	unsigned i;
+
+	for (i = 0; i < PORTS; i++)
+		p->ports[i] = chance(&g->r, 70) ? PICK(&g->r, ports) : (uint16_t)rnd_between(&g->r, 1, 65535);
+	for (i = 0; i < 3; i++)
+		p->lengths[i] = (uint16_t)rnd_between(&g->r, 28, chance(&g->r, 70) ? 200 : 1500);
+	for (i = 0; i < 2; i++)
+		p->mss[i] = PICK(&g->r, ((uint16_t[]){536, 1200, 1360, 1400, 1460, 8960}));
+	for (i = 0; i < MARKS; i++)
+		p->marks[i] = chance(&g->r, 50) ? rnd_between(&g->r, 1, 15) : (uint32_t)rnd64(&g->r);
+	for (i = 0; i < 3; i++)
+		p->tos[i] = PICK(&g->r, ((uint8_t[]){0x10, 0x08, 0x04, 0x02, 0xb8, 0x28, 0x01, 0x03, 0}));
+	for (i = 0; i < 3; i++)
+		p->ttl[i] = PICK(&g->r, ((uint8_t[]){2, 3, 64, 63, 128, 255, 5, 32}));
+}
+
+void
+ruleset_generate(struct ruleset_text *rs, uint64_t seed, uint64_t serial, bool measured, bool plain)
+{
+	struct gen g = {.r = {seed}, .rs = rs, .serial = serial};
+	unsigned t;
+
+	memset(rs, 0, sizeof(*rs));
+	make_pool(&g);
+	rs->slow = chance(&g.r, 2);
+	for (t = 0; t < TABLES && !plain; t++)
+		if (chance(&g.r, PICK(&g.r, ((unsigned[]){0, 60, 100})) + (t == 2 ? 60 : 0)))
+			make_table(&g, t, measured);
+}
+
+void
+ext_sample(unsigned i, struct ruleset_text *rs)
+{
+	const struct ext *e = i < N_MATCHES ? &matches[i] : &targets[i - N_MATCHES];
+	struct gen g = {.r = {42}, .rs = rs, .serial = 0xffff0000 + i, .n_chains = 1};
+	unsigned t = 0, h = 0;
+
+	memset(rs, 0, sizeof(*rs));
+	make_pool(&g);
+	while (!(e->tables & 1u << t))
+		t++;
+	while (!(e->hooks & table_hooks[t] & 1u << h))
+		h++;
+	g.table = t;
+	g.hooks = (uint8_t)(1u << h);
+	g.chains[0].hooks = g.hooks;
+	strcpy(g.chains[0].name, hook_names[h]);
+	declare(&g, &g.chains[0]);
+	new_rule(&g);
+	require_proto(&g, e);
+	write_proto(&g);
+	if (e->write == t_tcpmss)
+		only_syn(&g);
+	say(&g, i < N_MATCHES ? " -m %s" : " -j %s", e->name);
+	e->write(&g);
+	rs->n_rules = 1;
+}
+
+/* A user chain that no rule names is only in the way of who reads. */
+static bool
+mentioned(const struct ruleset_text *rs, const uint8_t *keep, const char *table, const char *line)
+{
+	char chain[32], policy[8], word[40];
+	unsigned i;
+
+	if (sscanf(line, ":%31s %7s", chain, policy) != 2 || policy[0] != '-')
+		return true;
+	for (i = 0; i < rs->n_rules; i++) {
+		const struct rule *r = &rs->rules[i];
+
+		if ((keep && !keep[i]) || strcmp(r->table, table) != 0)
+			continue;
+		snprintf(word, sizeof(word), " %s", chain);
+		if (strcmp(r->chain, chain) == 0 || strstr(r->text, word))
+			return true;
+	}
+	return false;
+}
+
+char *
+ruleset_print(const struct ruleset_text *rs, const uint8_t *keep)
+{
+	char *text = NULL, table[12], rest[96];
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+	unsigned t, i;
+
+	for (t = 0; t < TABLES; t++) {
+		const char *line = rs->policies;
+		bool any = false;
+
+		for (; *line; line = strchr(line, '\n') + 1) {
+			if (sscanf(line, "%11s %95[^\n]", table, rest) != 2 || strcmp(table, table_names[t]) != 0)
+				continue;
+			if (!any)
+				fprintf(f, "*%s\n", table);
+			any = true;
+			if (mentioned(rs, keep, table, rest))
+				fprintf(f, "%s\n", rest);
+		}
+		for (i = 0; i < rs->n_rules; i++)
+			if (strcmp(rs->rules[i].table, table_names[t]) == 0 && (!keep || keep[i]))
+				fprintf(f, "%s\n", rs->rules[i].text);
+		if (any)
+			fprintf(f, "COMMIT\n");
+	}
+	fclose(f);
+	return text;
+}
