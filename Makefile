@@ -76,6 +76,13 @@ $(OUT)/tests/unit/%_test: $(OUT)/tests/unit/%_test.o $(call objs,tests/unit/supp
 
 unit-tests: $(UNIT_TESTS)
 
+# The same router as a kernel namespace with real iptables, and as ours (tests/oracle/oracle.h).
+ORACLE := tests/oracle/oracle
+
+$(OUT)/$(ORACLE): $(OUT)/tests/oracle/main.o $(call objs,tests/oracle tests/unit/support $(BASE) $(CONTROL) $(ENGINE) $(KEEPER) $(CLI) $(IPTABLES))
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -Wl,--as-needed $(PKG_LIBS) -lcmocka
+
 clean:
 	$(Q)rm -rf build
 
@@ -102,6 +109,11 @@ test: deps
 run: deps
 	$(SUB) BUILD=release all
 	$(Q)scripts/run-demo
+
+# For SECONDS, from a seed that it prints; a case that differs can be run again by it.
+oracle: deps
+	$(SUB) BUILD=release build/release/$(ORACLE)
+	$(Q)build/release/$(ORACLE) --seconds $(or $(SECONDS),1800) --keep-going
 
 bench bench-quick: deps
 	$(Q)scripts/install-deps --bench
@@ -169,7 +181,7 @@ lint:
 	$(Q)if command -v clang-format >/dev/null; then \
 		clang-format --dry-run $(SOURCES) 2>&1 | grep -c 'clang-formatted' | sed 's/^/lint: lines that clang-format would write otherwise: /'; fi
 
-.PHONY: deps test run bench bench-quick fuzz fuzzers install uninstall lint
+.PHONY: deps test oracle run bench bench-quick fuzz fuzzers install uninstall lint
 
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
 

@@ -16,7 +16,7 @@
 enum {
 	CLASSIFIER_MIN_RULES = 24, /* below, the straight way is as fast: tests/bench/filter_bench.c */
 	CLASSIFIER_MAX_RULES = 1 << 20,
-	CLASSIFIER_VISITS = 12, /* lists of rules that one packet may have to look at */
+	CLASSIFIER_VISITS = 16, /* lists of rules that one packet may have to look at */
 };
 
 /* What rules are told apart by. Addresses in host byte order; ICMP: type << 8 | code as source port; state: number of the bit that `-m state` compares. */

@@ -7,8 +7,8 @@
  * - CUT_NARROW does so for boxes that reach over few intervals only; those that reach over many go to the side, too (a net around many hosts).
  * - CUT_HALF cuts once, where half of the edges are to the left: for boxes that overlap so much that the others would multiply them.
  *
- * Memory is bounded from the start: a node may spend a number of entries, and shares it out among its children as it shares out its boxes. When
- * that is spent, lists stay as long as they are.
+ * Memory is bounded from the start: a node may spend a number of entries, and shares it out among its children as it shares out its boxes; what one
+ * leaves is there for the next, and the side comes last. When all is spent, lists stay as long as they are.
  */
 #include "filters/classifier_tree.h"
 
@@ -18,10 +18,11 @@
 enum {
 	LIST_SHORT = 8,        /* entries that are not worth another node */
 	LIST_SHORT_HEADERS = 32,
-	ENTRIES_A_BOX = 12,    /* what may be spent */
+	ENTRIES_A_BOX = 16,    /* what may be spent */
 	ENTRIES_A_BOX_HEADERS = 3,
 	BYTES_A_RULE = 1024, BYTES_MORE = 1 << 16,
 	REACH_FEW = 4,         /* intervals that a box of CUT_NARROW reaches over */
+	NODE_BYTES = 32,       /* what a box may add to keys and children of a node */
 	DEPTH_MAX = 48,
 	VISIT_COST = 3,        /* of one more list, in entries */
 	NODE_COST = 4,
@@ -266,21 +267,21 @@ count_boxes(struct build_tree *b, const struct set *s)
 	return b->n_placed ? squares / (double)b->n_placed : 0;
 }
 
-/* Few boxes, or few intervals: then they are put into all of them, and there is no side. */
-static void
-take_from_side(struct build_tree *b, const struct set *s)
+/* Few boxes, or few intervals: then they are put into all of them, and there is no side. => the mean, as it is then. */
+static double
+take_from_side(struct build_tree *b, const struct set *s, double mean)
 {
 	uint64_t copies = (uint64_t)b->n_side * (b->n_edges + 1);
 	uint32_t i;
 
 	if (b->n_side == 0 || (s->visits > 1 && copies > b->n_placed / 2) || b->n_placed + copies > s->budget)
-		return;
+		return mean;
 	for (i = 0; i < s->n; i++)
 		if (b->first[i] == SIDE) {
 			b->first[i] = 0;
 			b->last[i] = (int32_t)b->n_edges;
 		}
-	count_boxes(b, s);
+	return count_boxes(b, s);
 }
 
 /* Lays the boxes of the set out as `c` says. => false: that is no cut, or it is not allowed. */
@@ -303,12 +304,10 @@ cut_try(struct build_tree *b, const struct set *s, struct cut *c)
 	if (b->n_edges == 0)
 		return false;
 	mean = count_boxes(b, s);
-	if (c->kind != CUT_HALF)
-		take_from_side(b, s);
+	mean = take_from_side(b, s, mean);
 	if (b->n_side == s->n || b->n_placed + b->n_side > s->budget || (b->n_side && s->visits < 2))
 		return false;
-	mean = b->n_side ? mean + VISIT_COST : (double)count_boxes(b, s);
-	c->cost = mean + b->n_side + (double)b->n_placed / s->n;
+	c->cost = mean + b->n_side + (b->n_side ? VISIT_COST : 0) + (double)b->n_placed / s->n;
 	return true;
 }
 
@@ -319,7 +318,7 @@ cut_choose(struct build_tree *b, const struct set *s, struct cut *best)
 	struct cut c;
 
 	best->cost = s->n;
-	if (s->n <= b->list_short || s->depth >= DEPTH_MAX || bytes_used(b) > b->bytes_max)
+	if (s->n <= b->list_short || s->depth >= DEPTH_MAX || bytes_used(b) + (size_t)s->n * NODE_BYTES > b->bytes_max)
 		return false;
 	for (c.dim = 0; c.dim < DIM_COUNT; c.dim++)
 		for (c.kind = 0; c.kind < CUT_KINDS; c.kind++) {
@@ -424,6 +423,8 @@ struct litter {
 	uint32_t *ids;
 	uint32_t *edges; /* n - 1 */
 	struct set side;
+	uint64_t budget; /* what is left of it, */
+	uint64_t boxes;  /* for so many, over all children to come */
 	uint32_t *seen, seen_mask; /* children by hash of their set, number + 1 */
 };
 
@@ -499,16 +500,25 @@ litter_same(struct litter *l, uint32_t child)
 	return child;
 }
 
+/* Beside a side, which gets the rest. */
+static unsigned
+visits_of_child(const struct set *s)
+{
+	return RTE_MAX(s->visits / 3, RTE_MIN(s->visits - 1, 2u));
+}
+
 /* The cut is exact, so children with the same boxes are the same. After CUT_HALF they are not: it leaves parts of a box open. */
 static int
 build_child(struct build_tree *b, const struct set *s, const struct cut *c, struct litter *l, uint32_t kids, uint32_t child)
 {
 	struct set sub = {.id = l->ids + l->begin[child], .n = l->begin[child + 1] - l->begin[child]};
 	uint32_t same = c->kind == CUT_HALF ? child : litter_same(l, child), ref;
+	size_t before = b->entries.n;
 	int err;
 
 	if (same != child) {
 		((uint32_t *)b->kids.data)[kids + child] = ((uint32_t *)b->kids.data)[kids + same];
+		l->boxes -= sub.n;
 		return 0;
 	}
 	sub.region = s->region;
@@ -516,11 +526,13 @@ build_child(struct build_tree *b, const struct set *s, const struct cut *c, stru
 		sub.region.lo[c->dim] = l->edges[child - 1];
 	if (child + 1 < l->n)
 		sub.region.hi[c->dim] = l->edges[child] - 1;
-	sub.budget = s->budget * sub.n / (l->begin[l->n] + l->side.n);
-	sub.visits = l->side.n ? s->visits / 2 : s->visits;
+	sub.budget = l->boxes ? l->budget * sub.n / l->boxes : 0;
+	sub.visits = l->side.n ? visits_of_child(s) : s->visits;
 	sub.depth = s->depth + 1;
 	err = build_set(b, &sub, &ref);
 	((uint32_t *)b->kids.data)[kids + child] = ref;
+	l->boxes -= sub.n;
+	l->budget -= RTE_MIN(l->budget, b->entries.n - before);
 	return err;
 }
 
@@ -531,8 +543,8 @@ build_side(struct build_tree *b, const struct set *s, struct litter *l, uint32_t
 	if (l->side.n == 0)
 		return 0;
 	l->side.region = s->region;
-	l->side.budget = s->budget * l->side.n / (l->begin[l->n] + l->side.n);
-	l->side.visits = s->visits - s->visits / 2;
+	l->side.budget = l->budget;
+	l->side.visits = s->visits - visits_of_child(s);
 	l->side.depth = s->depth + 1;
 	return build_set(b, &l->side, ref);
 }
@@ -541,15 +553,19 @@ static int
 build_litter(struct build_tree *b, const struct set *s, const struct cut *c, struct litter *l, uint32_t node)
 {
 	uint32_t kids = (uint32_t)b->kids.n, i, side;
-	int err;
+	int err = 0;
 
 	((struct classifier_node *)b->nodes.data)[node].kids = kids;
 	if (!vector_add(&b->kids, l->n))
 		return -ENOMEM;
-	err = build_side(b, s, l, &side);
-	((struct classifier_node *)b->nodes.data)[node].side = side;
+	l->budget = s->budget;
+	l->boxes = l->begin[l->n] + (uint64_t)l->side.n;
 	for (i = 0; i < l->n && err == 0; i++)
 		err = build_child(b, s, c, l, kids, i);
+	if (err == 0) {
+		err = build_side(b, s, l, &side);
+		((struct classifier_node *)b->nodes.data)[node].side = side;
+	}
 	return err;
 }
 

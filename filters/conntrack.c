@@ -2,15 +2,18 @@
 /*
  * Connection tracking: what others call. The parts:
  *
- *	conntrack_table.c	records and their hash		conntrack_input.c	nf_conntrack_in()
- *	conntrack_wheel.c	expiry				conntrack_confirm.c	entering the table, clashes
- *	conntrack_full.c	early drop, reserve, ceiling	conntrack_expect.c	expectations
- *	conntrack_tuple.c	tuples of all protocols		conntrack_{tcp,tcp_window,udp,icmp,sctp}.c
+ *	conntrack_table.c	records and their hash		conntrack_input.c
+ *nf_conntrack_in()
+ *	conntrack_wheel.c	expiry				conntrack_confirm.c	entering the
+ *table, clashes conntrack_full.c	early drop, reserve, ceiling	conntrack_expect.c
+ *expectations conntrack_tuple.c	tuples of all protocols
+ *conntrack_{tcp,tcp_window,udp,icmp,sctp}.c
  *
- * A connection is born with its first packet, which alone holds it. When that packet has come through all chains it is
- * confirmed: it enters hash and wheel, which hold it too. Killed (expired, deleted, dropped early, reset) it leaves both, and
- * its record is free once no packet, no connection that it expected, and no expectation holds it any more. All of it is
- * under the slow-way lock.
+ * A connection is born with its first packet, which alone holds it. When that packet has come
+ *through all chains it is confirmed: it enters hash and wheel, which hold it too. Killed (expired,
+ *deleted, dropped early, reset) it leaves both, and its record is free once no packet, no
+ *connection that it expected, and no expectation holds it any more. All of it is under the slow-way
+ *lock.
  */
 #include "filters/conntrack_table.h"
 
@@ -61,7 +64,8 @@ conntrack_free(struct conntrack *ct, struct env *env)
 static struct conntrack *
 table_of(const struct pkt *p)
 {
-	struct filters_live *filters = p->router && p->router->live ? p->router->live->filters : NULL;
+	struct filters_live *filters =
+		p->router && p->router->live ? p->router->live->filters : NULL;
 
 	return filters ? filters->conntrack : NULL;
 }
@@ -125,7 +129,8 @@ conntrack_set_mark(struct env *env, struct conn *c, uint32_t mark)
 }
 
 struct conn *
-conntrack_find(struct conntrack *ct, uint64_t now, const struct ct_tuple *t, uint16_t zone, enum ct_dir *dir)
+conntrack_find(struct conntrack *ct, uint64_t now, const struct ct_tuple *t, uint16_t zone,
+	enum ct_dir *dir)
 {
 	uint32_t link = ct_lookup(ct, NULL, now, t, zone, 3);
 
@@ -161,8 +166,8 @@ listed(const struct conn *c, uint64_t now)
 enum { LOOK_AT = 4 /* records for each that may be visited: most of a large table may be free */ };
 
 bool
-conntrack_walk(struct conntrack *ct, uint64_t now, uint32_t *cursor, uint32_t budget, conntrack_visit visit,
-	void *arg)
+conntrack_walk(struct conntrack *ct, uint64_t now, uint32_t *cursor, uint32_t budget,
+	conntrack_visit visit, void *arg)
 {
 	uint64_t looks = (uint64_t)budget * LOOK_AT;
 
@@ -211,8 +216,9 @@ conntrack_stats(const struct conntrack *ct, struct conntrack_stats *s)
 	s->count = ct->count;
 	s->max = r ? (uint32_t)tune(&r->tunables, TUNE_CT_MAX) : 0;
 	s->buckets = ct->n_buckets;
-	s->memory = sizeof(*ct) + ct->used * sizeof(*ct->conns) + ct->n_buckets * sizeof(*ct->buckets) +
-		    ct->n_iface * sizeof(*ct->per_iface) + ct->n_managed * sizeof(*ct->managed) +
+	s->memory = sizeof(*ct) + ct->used * sizeof(*ct->conns) +
+		    ct->n_buckets * sizeof(*ct->buckets) + ct->n_iface * sizeof(*ct->per_iface) +
+		    ct->n_managed * sizeof(*ct->managed) +
 		    ct->n_expect * sizeof(struct expectation) +
 		    (ct->expect ? EXPECT_BUCKETS * sizeof(*ct->expect) : 0);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A connection enters the table when its first packet has come through (__nf_conntrack_confirm()). Another packet of the
- * same may have been faster, while this one waited in a queue; and address translation may have given two connections
- * the same reply. Protocols whose packets stand alone make the best of it, as nf_ct_resolve_clash() does.
+ * A connection enters the table when its first packet has come through (__nf_conntrack_confirm()).
+ * Another packet of the same may have been faster, while this one waited in a queue; and address
+ * translation may have given two connections the same reply. Protocols whose packets stand alone
+ * make the best of it, as nf_ct_resolve_clash() does.
  */
 #include "filters/conntrack_table.h"
 
@@ -16,8 +17,9 @@ same_zones(const struct conn *a, enum ct_dir a_dir, const struct conn *b, enum c
 static bool
 same_flow(const struct conn *a, const struct conn *b, int turn)
 {
-	return ct_tuple_equal(&a->tuple[0], &b->tuple[turn]) && ct_tuple_equal(&a->tuple[1], &b->tuple[!turn]) &&
-	       same_zones(a, 0, b, turn) && same_zones(a, 1, b, !turn);
+	return ct_tuple_equal(&a->tuple[0], &b->tuple[turn]) &&
+	       ct_tuple_equal(&a->tuple[1], &b->tuple[!turn]) && same_zones(a, 0, b, turn) &&
+	       same_zones(a, 1, b, !turn);
 }
 
 /* The packet goes over to the one that was first. */
@@ -83,7 +85,8 @@ hash_both(const struct conntrack *ct, struct conn *c)
 	int dir;
 
 	for (dir = 0; dir < 2; dir++)
-		c->hash[dir] = ct_hash(ct, &c->tuple[dir], ct_zone_of(c->zone, c->zone_dir, (enum ct_dir)dir));
+		c->hash[dir] = ct_hash(
+			ct, &c->tuple[dir], ct_zone_of(c->zone, c->zone_dir, (enum ct_dir)dir));
 }
 
 enum filter_verdict

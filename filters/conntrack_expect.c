@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Expected connections (nf_conntrack_expect.c): a new connection that fits one is RELATED to its master, whose mark it
- * takes. Each is taken once, has a time of its own, and goes with its master, whose record it holds.
+ * Expected connections (nf_conntrack_expect.c): a new connection that fits one is RELATED to its
+ * master, whose mark it takes. Each is taken once, has a time of its own, and goes with its master,
+ * whose record it holds.
  */
 #include "filters/conntrack_table.h"
 
@@ -47,7 +48,8 @@ fits(const struct expectation *e, const struct ct_tuple *t, uint16_t zone)
 {
 	const struct ct_tuple *want = &e->tuple;
 
-	return e->zone == zone && same_end(want, t) && (want->sport == 0 || want->sport == t->sport) &&
+	return e->zone == zone && same_end(want, t) &&
+	       (want->sport == 0 || want->sport == t->sport) &&
 	       (!ip_is_set(&want->src) || ip_equal(&want->src, &t->src));
 }
 
@@ -67,11 +69,12 @@ equal(const struct ct_tuple *a, const struct ct_tuple *b)
 
 /* => 0, or -EBUSY. An equal one of this master makes place. */
 static int
-clear_way(struct env *env, struct conntrack *ct, const struct conn *master, const struct ct_tuple *t)
+clear_way(
+	struct env *env, struct conntrack *ct, const struct conn *master, const struct ct_tuple *t)
 {
 	struct expectation *e;
 
-	LIST_FOREACH(e, chain_of(ct, t), link) {
+	LIST_FOREACH (e, chain_of(ct, t), link) {
 		if (e->zone != master->zone || !clashes(&e->tuple, t))
 			continue;
 		if (!equal(&e->tuple, t) || e->master != conn_index(ct, master))
@@ -83,7 +86,8 @@ clear_way(struct env *env, struct conntrack *ct, const struct conn *master, cons
 }
 
 static int
-add(struct env *env, struct conntrack *ct, struct conn *master, const struct ct_tuple *t, uint64_t timeout)
+add(struct env *env, struct conntrack *ct, struct conn *master, const struct ct_tuple *t,
+	uint64_t timeout)
 {
 	struct expectation *e = calloc(1, sizeof(*e));
 
@@ -106,8 +110,8 @@ add(struct env *env, struct conntrack *ct, struct conn *master, const struct ct_
 }
 
 int
-conntrack_expect(struct env *env, struct conntrack *ct, struct conn *master, const struct ct_tuple *t,
-	uint64_t timeout)
+conntrack_expect(struct env *env, struct conntrack *ct, struct conn *master,
+	const struct ct_tuple *t, uint64_t timeout)
 {
 	const struct router *r = ct->live->now;
 	int e;
@@ -133,7 +137,7 @@ ct_expect_take(struct env *env, struct conntrack *ct, const struct ct_tuple *t, 
 
 	if (ct->n_expect == 0)
 		return 0;
-	LIST_FOREACH(e, chain_of(ct, t), link)
+	LIST_FOREACH (e, chain_of(ct, t), link)
 		if (fits(e, t, zone))
 			break;
 	/* Nobody can know yet what one expects that is not confirmed. */

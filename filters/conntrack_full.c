@@ -2,13 +2,13 @@
 /*
  * A table that fills up.
  *
- * As in Linux a new connection for which there is no room first ends the connections of its neighbourhood in the hash
- * that are not assured; if there are none it is refused, and a sweep ends closing and unassured ones until the table is 5 %
- * below its limit. Assured ones are never ended.
+ * As in Linux a new connection for which there is no room first ends the connections of its
+ * neighbourhood in the hash that are not assured; if there are none it is refused, and a sweep ends
+ * closing and unassured ones until the table is 5 % below its limit. Assured ones are never ended.
  *
- * Ours, and not in Linux: while addresses are marked as management the last nf_conntrack_reserve places are theirs. Only
- * they may end an unassured connection of theirs, so a flood of others cannot take away a login that has just begun.
- * And one interface may have a ceiling of its own.
+ * Ours, and not in Linux: while addresses are marked as management the last nf_conntrack_reserve
+ * places are theirs. Only they may end an unassured connection of theirs, so a flood of others
+ * cannot take away a login that has just begun. And one interface may have a ceiling of its own.
  */
 #include "filters/conntrack_table.h"
 
@@ -25,7 +25,8 @@ ct_managed(const struct conntrack *ct, const struct ct_tuple *t)
 	size_t i;
 
 	for (i = 0; i < ct->n_managed; i++)
-		if (prefix_contains(&ct->managed[i], &t->src) || prefix_contains(&ct->managed[i], &t->dst))
+		if (prefix_contains(&ct->managed[i], &t->src) ||
+			prefix_contains(&ct->managed[i], &t->dst))
 			return true;
 	return false;
 }
@@ -124,7 +125,8 @@ warn(struct ct_packet *k)
 	if (!k->env->ops->log || (ct->warned && k->env->now - ct->warned < WARN_EACH))
 		return;
 	ct->warned = k->env->now;
-	k->env->ops->log(k->env, k->p, LOG_WARNING_LEVEL, "nf_conntrack: table full, dropping packet");
+	k->env->ops->log(
+		k->env, k->p, LOG_WARNING_LEVEL, "nf_conntrack: table full, dropping packet");
 }
 
 static uint32_t

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* ICMP: questions with an answer, and errors about other connections (nf_conntrack_proto_icmp.c). */
+/* ICMP: questions with an answer, and errors about other connections (nf_conntrack_proto_icmp.c).
+ */
 #include "filters/conntrack_table.h"
 
 #include <netinet/ip_icmp.h>
@@ -9,7 +10,8 @@ enum { TYPE_MAX = 18, HEADER = 8 };
 static bool
 asks(unsigned type)
 {
-	return type == ICMP_ECHO || type == ICMP_TIMESTAMP || type == ICMP_INFO_REQUEST || type == ICMP_ADDRESS;
+	return type == ICMP_ECHO || type == ICMP_TIMESTAMP || type == ICMP_INFO_REQUEST ||
+	       type == ICMP_ADDRESS;
 }
 
 enum ct_answer
@@ -29,8 +31,8 @@ is_error(unsigned type)
 }
 
 /*
- * The packet inside is one of a connection as it was sent; what is looked up is its answer. That one's destination has to
- * be who the error is for, else anybody could have it pass for RELATED.
+ * The packet inside is one of a connection as it was sent; what is looked up is its answer. That
+ * one's destination has to be who the error is for, else anybody could have it pass for RELATED.
  */
 static enum ct_answer
 relate(struct ct_packet *k)
@@ -41,9 +43,11 @@ relate(struct ct_packet *k)
 	enum ct_dir dir;
 	uint32_t link;
 
-	if (!ct_tuple_at(pkt_mbuf(p), p->l3_len + HEADER, &sent) || !ct_tuple_invert(&sent, &answer))
+	if (!ct_tuple_at(pkt_mbuf(p), p->l3_len + HEADER, &sent) ||
+		!ct_tuple_invert(&sent, &answer))
 		return CT_INVALID;
-	link = ct_lookup(ct, k->env, k->env->now, &answer, p->ct_zone, p->ct_zone_dir ? p->ct_zone_dir : 3);
+	link = ct_lookup(
+		ct, k->env, k->env->now, &answer, p->ct_zone, p->ct_zone_dir ? p->ct_zone_dir : 3);
 	if (!link)
 		return CT_INVALID;
 	dir = link & 1;

@@ -37,7 +37,8 @@ ct_checksum_bad(const struct ct_packet *k, uint8_t pseudo, uint32_t len)
 	if (!ct_checksum_judged(k))
 		return false;
 	if (pseudo)
-		sum = csum_pseudo4(pkt_ip4(p)->saddr, pkt_ip4(p)->daddr, pseudo, (uint16_t)(pkt_len(p) - p->l3_len));
+		sum = csum_pseudo4(pkt_ip4(p)->saddr, pkt_ip4(p)->daddr, pseudo,
+			(uint16_t)(pkt_len(p) - p->l3_len));
 	return csum_fold(pkt_chain_sum(p, p->l3_len, len, sum)) != 0xffff;
 }
 
@@ -131,7 +132,9 @@ begin(struct ct_packet *k, const struct ct_tuple *t)
 	k->c = NULL;
 	if (!ct_tuple_invert(t, &reply))
 		return DROP_NONE;
-	why = ct_admit(k, ct_hash(k->ct, t, ct_zone_of(k->p->ct_zone, zone_dirs(k->p), CT_DIR_ORIGINAL)), managed);
+	why = ct_admit(k,
+		ct_hash(k->ct, t, ct_zone_of(k->p->ct_zone, zone_dirs(k->p), CT_DIR_ORIGINAL)),
+		managed);
 	if (why)
 		return why;
 	c = conn_new(k->ct, max);
@@ -242,9 +245,11 @@ trackable(const struct pkt *p, uint8_t hook)
 }
 
 enum filter_verdict
-conntrack_input(struct env *env, const struct router *r, struct pkt *p, uint8_t hook, enum drop_reason *why)
+conntrack_input(
+	struct env *env, const struct router *r, struct pkt *p, uint8_t hook, enum drop_reason *why)
 {
-	struct ct_packet k = {.env = env, .r = r, .ct = r->live->filters->conntrack, .p = p, .hook = hook};
+	struct ct_packet k = {
+		.env = env, .r = r, .ct = r->live->filters->conntrack, .p = p, .hook = hook};
 
 	if (p->ct || p->ct_info == CT_UNTRACKED)
 		return FILTER_ACCEPT;

@@ -25,8 +25,7 @@ struct out {
 	int len;
 };
 
-static void __attribute__((format(printf, 2, 3)))
-say(struct out *o, const char *format, ...)
+static void __attribute__((format(printf, 2, 3))) say(struct out *o, const char *format, ...)
 {
 	size_t at = RTE_MIN((size_t)o->len, o->size);
 	va_list args;
@@ -40,14 +39,22 @@ static const char *
 proto_name(uint8_t proto)
 {
 	switch (proto) {
-	case IPPROTO_TCP: return "tcp";
-	case IPPROTO_UDP: return "udp";
-	case IPPROTO_UDPLITE: return "udplite";
-	case IPPROTO_ICMP: return "icmp";
-	case IPPROTO_ICMPV6: return "icmpv6";
-	case IPPROTO_SCTP: return "sctp";
-	case IPPROTO_GRE: return "gre";
-	case IPPROTO_DCCP: return "dccp";
+	case IPPROTO_TCP:
+		return "tcp";
+	case IPPROTO_UDP:
+		return "udp";
+	case IPPROTO_UDPLITE:
+		return "udplite";
+	case IPPROTO_ICMP:
+		return "icmp";
+	case IPPROTO_ICMPV6:
+		return "icmpv6";
+	case IPPROTO_SCTP:
+		return "sctp";
+	case IPPROTO_GRE:
+		return "gre";
+	case IPPROTO_DCCP:
+		return "dccp";
 	}
 	return "unknown";
 }

@@ -1,17 +1,42 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* SCTP associations (nf_conntrack_proto_sctp.c): chunks move the state, verification tags tell the ends. */
+/* SCTP associations (nf_conntrack_proto_sctp.c): chunks move the state, verification tags tell the
+ * ends. */
 #include "filters/conntrack_table.h"
 
 #include <rte_byteorder.h>
 
-enum sctp_state { NONE, CLOSED, COOKIE_WAIT, COOKIE_ECHOED, ESTABLISHED, SHUTDOWN_SENT, SHUTDOWN_RECD, SHUTDOWN_ACK_SENT,
-	HEARTBEAT_SENT, STATES };
+enum sctp_state {
+	NONE,
+	CLOSED,
+	COOKIE_WAIT,
+	COOKIE_ECHOED,
+	ESTABLISHED,
+	SHUTDOWN_SENT,
+	SHUTDOWN_RECD,
+	SHUTDOWN_ACK_SENT,
+	HEARTBEAT_SENT,
+	STATES
+};
 
-enum chunk { DATA = 0, INIT = 1, INIT_ACK = 2, HEARTBEAT = 4, HEARTBEAT_ACK = 5, ABORT = 6, SHUTDOWN = 7, SHUTDOWN_ACK = 8,
-	ERROR_CHUNK = 9, COOKIE_ECHO = 10, COOKIE_ACK = 11, SHUTDOWN_COMPLETE = 14, MOVING_CHUNKS = 15 };
+enum chunk {
+	DATA = 0,
+	INIT = 1,
+	INIT_ACK = 2,
+	HEARTBEAT = 4,
+	HEARTBEAT_ACK = 5,
+	ABORT = 6,
+	SHUTDOWN = 7,
+	SHUTDOWN_ACK = 8,
+	ERROR_CHUNK = 9,
+	COOKIE_ECHO = 10,
+	COOKIE_ACK = 11,
+	SHUTDOWN_COMPLETE = 14,
+	MOVING_CHUNKS = 15
+};
 
 enum { HEADER = 12, CHUNK_HEADER = 4, INIT_HEADER = 16, FLAG_T = 1, TAG_DOUBTED = 1 };
 
+/* clang-format off */
 #define NO NONE
 #define CL CLOSED
 #define CW COOKIE_WAIT
@@ -64,9 +89,11 @@ static const uint8_t transitions[2][MOVING_CHUNKS][STATES] = {
 #undef SA
 #undef HS
 #undef IV
+/* clang-format on */
 
-static const uint32_t moves = 1 << INIT | 1 << INIT_ACK | 1 << HEARTBEAT | 1 << HEARTBEAT_ACK | 1 << ABORT |
-	1 << SHUTDOWN | 1 << SHUTDOWN_ACK | 1 << ERROR_CHUNK | 1 << COOKIE_ECHO | 1 << COOKIE_ACK | 1 << SHUTDOWN_COMPLETE;
+static const uint32_t moves = 1 << INIT | 1 << INIT_ACK | 1 << HEARTBEAT | 1 << HEARTBEAT_ACK |
+			      1 << ABORT | 1 << SHUTDOWN | 1 << SHUTDOWN_ACK | 1 << ERROR_CHUNK |
+			      1 << COOKIE_ECHO | 1 << COOKIE_ACK | 1 << SHUTDOWN_COMPLETE;
 
 /* Seconds, Linux' defaults; they are no tunables of ours. */
 static const uint16_t timeouts[STATES] = {
@@ -105,14 +132,15 @@ ct_sctp_closing(const struct conn *c)
 	return c->sctp.state >= SHUTDOWN_SENT && c->sctp.state <= SHUTDOWN_ACK_SENT;
 }
 
-/* One packet: which chunks it has (only those that a rule asks for), its tag, where its chunks begin. */
+/* One packet: which chunks it has (only those that a rule asks for), its tag, where its chunks
+ * begin. */
 struct packet {
 	struct ct_packet *k;
 	const struct rte_mbuf *m;
 	uint32_t vtag; /* network byte order */
 	uint32_t first;
-	uint32_t has;  /* bit per enum chunk */
-	bool ignore;   /* it passes, but keeps nothing alive */
+	uint32_t has; /* bit per enum chunk */
+	bool ignore;  /* it passes, but keeps nothing alive */
 };
 
 struct chunk_at {
@@ -126,7 +154,8 @@ static bool
 chunk_read(const struct packet *s, uint32_t offset, struct chunk_at *c)
 {
 	uint8_t buf[CHUNK_HEADER];
-	const uint8_t *at = offset < s->m->pkt_len ? rte_pktmbuf_read(s->m, offset, sizeof(buf), buf) : NULL;
+	const uint8_t *at =
+		offset < s->m->pkt_len ? rte_pktmbuf_read(s->m, offset, sizeof(buf), buf) : NULL;
 
 	if (!at)
 		return false;
@@ -154,7 +183,8 @@ sane(struct packet *s)
 
 	for (; chunk_read(s, offset, &c); offset = c.next, n++) {
 		alone |= stands_alone(c.type);
-		if ((n > 0 && (alone || c.type == COOKIE_ACK || c.type == COOKIE_ECHO)) || c.length == 0)
+		if ((n > 0 && (alone || c.type == COOKIE_ACK || c.type == COOKIE_ECHO)) ||
+			c.length == 0)
 			return false;
 		if (c.type < MOVING_CHUNKS)
 			s->has |= 1u << c.type;
@@ -219,7 +249,8 @@ begin(struct packet *s)
 
 /* Tag of whoever sends, or with flag T of the receiver. */
 static bool
-tag_of_either(const struct packet *s, const struct conn_sctp *t, enum ct_dir dir, const struct chunk_at *c)
+tag_of_either(const struct packet *s, const struct conn_sctp *t, enum ct_dir dir,
+	const struct chunk_at *c)
 {
 	return s->vtag == t->vtag[c->flags & FLAG_T ? !dir : dir];
 }
@@ -250,7 +281,8 @@ heartbeat_ack(const struct packet *s, struct conn_sctp *t, enum ct_dir dir)
 		return true;
 	}
 	if (s->vtag != t->vtag[dir]) {
-		if (s->has & 1 << DATA || s->ignore || !(t->flags & TAG_DOUBTED) || t->last_dir == dir)
+		if (s->has & 1 << DATA || s->ignore || !(t->flags & TAG_DOUBTED) ||
+			t->last_dir == dir)
 			return false;
 		t->vtag[dir] = s->vtag;
 		t->vtag[!dir] = 0;
@@ -261,7 +293,8 @@ heartbeat_ack(const struct packet *s, struct conn_sctp *t, enum ct_dir dir)
 
 /* RFC 9260, 8.5.1. => false: INVALID. *skip: the chunk moves nothing. */
 static bool
-tag_fits(struct packet *s, struct conn_sctp *t, enum ct_dir dir, const struct chunk_at *c, bool *skip)
+tag_fits(struct packet *s, struct conn_sctp *t, enum ct_dir dir, const struct chunk_at *c,
+	bool *skip)
 {
 	switch (c->type) {
 	case INIT:
@@ -283,7 +316,8 @@ tag_fits(struct packet *s, struct conn_sctp *t, enum ct_dir dir, const struct ch
 }
 
 static bool
-take_init(struct packet *s, struct conn_sctp *t, enum ct_dir dir, const struct chunk_at *c, uint8_t to)
+take_init(struct packet *s, struct conn_sctp *t, enum ct_dir dir, const struct chunk_at *c,
+	uint8_t to)
 {
 	uint32_t tag;
 
@@ -303,7 +337,8 @@ take_init(struct packet *s, struct conn_sctp *t, enum ct_dir dir, const struct c
 }
 
 static bool
-take_init_ack(const struct packet *s, struct conn_sctp *t, enum ct_dir dir, const struct chunk_at *c)
+take_init_ack(
+	const struct packet *s, struct conn_sctp *t, enum ct_dir dir, const struct chunk_at *c)
 {
 	uint32_t tag, known = t->vtag[!dir];
 
@@ -352,10 +387,22 @@ take_chunk(struct packet *s, const struct chunk_at *c, uint8_t *last)
 
 /* Of CRC32c, half a byte at a time. */
 static const uint32_t crc32c_step[16] = {
-	0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1,
-	0x417b1dbc, 0x5125dad3, 0x61c69362, 0x7198540d,
-	0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9,
-	0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75,
+	0x00000000,
+	0x105ec76f,
+	0x20bd8ede,
+	0x30e349b1,
+	0x417b1dbc,
+	0x5125dad3,
+	0x61c69362,
+	0x7198540d,
+	0x82f63b78,
+	0x92a8fc17,
+	0xa24bb5a6,
+	0xb21572c9,
+	0xc38d26c4,
+	0xd3d3e1ab,
+	0xe330a81a,
+	0xf36e6f75,
 };
 
 /* CRC32c (RFC 9260, appendix A), as it lies in the header. */
@@ -396,8 +443,9 @@ open_packet(struct ct_packet *k, struct packet *s)
 }
 
 /* These have rules of their own about the tag. */
-static const uint32_t own_tag_rules = 1 << INIT | 1 << SHUTDOWN_COMPLETE | 1 << COOKIE_ECHO | 1 << ABORT | 1 << SHUTDOWN_ACK |
-	1 << HEARTBEAT | 1 << HEARTBEAT_ACK;
+static const uint32_t own_tag_rules = 1 << INIT | 1 << SHUTDOWN_COMPLETE | 1 << COOKIE_ECHO |
+				      1 << ABORT | 1 << SHUTDOWN_ACK | 1 << HEARTBEAT |
+				      1 << HEARTBEAT_ACK;
 
 enum ct_answer
 ct_sctp_packet(struct ct_packet *k)

@@ -2,15 +2,16 @@
 /*
  * Records and their hash.
  *
- * Records lie in one array whose addresses are reserved at once for the largest table that can be configured, and
- * backed by memory as they come into use: at most nf_conntrack_max of them. So an index, a pointer to a record and the
- * version in it stay good while the record is in use. A free record keeps its version: what a new connection in its
- * place shows can never be taken for the old one. When the last connection of a table that was large is gone its
- * memory goes back too; version_floor then sees to the same.
+ * Records lie in one array whose addresses are reserved at once for the largest table that can be
+ * configured, and backed by memory as they come into use: at most nf_conntrack_max of them. So an
+ * index, a pointer to a record and the version in it stay good while the record is in use. A free
+ * record keeps its version: what a new connection in its place shows can never be taken for the old
+ * one. When the last connection of a table that was large is gone its memory goes back too;
+ * version_floor then sees to the same.
  *
- * The hash is keyed and grows by linear hashing: each connection that enters splits a bucket or two until there are
- * two for every connection, so nobody ever waits for a rehash. A connection is chained twice, by each direction's tuple
- * and zone, newest first.
+ * The hash is keyed and grows by linear hashing: each connection that enters splits a bucket or two
+ * until there are two for every connection, so nobody ever waits for a rehash. A connection is
+ * chained twice, by each direction's tuple and zone, newest first.
  */
 #include "filters/conntrack_table.h"
 
@@ -42,7 +43,8 @@ buckets_max(void)
 static void *
 reserve(size_t bytes)
 {
-	void *at = mmap(NULL, pages(bytes), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *at = mmap(
+		NULL, pages(bytes), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	return at == MAP_FAILED ? NULL : at;
 }
@@ -167,7 +169,8 @@ ct_tuple_equal(const struct ct_tuple *a, const struct ct_tuple *b)
 	if (a->src.v4 != b->src.v4 || a->dst.v4 != b->dst.v4 || a->sport != b->sport ||
 		a->dport != b->dport || a->proto != b->proto || a->src.family != b->src.family)
 		return false;
-	return a->src.family == AF_INET || (ip_equal(&a->src, &b->src) && ip_equal(&a->dst, &b->dst));
+	return a->src.family == AF_INET ||
+	       (ip_equal(&a->src, &b->src) && ip_equal(&a->dst, &b->dst));
 }
 
 static uint32_t
@@ -270,8 +273,8 @@ fetch(const struct conn *c)
 
 /* One chain. *stale: an expired one that is to be ended, then look again. */
 static uint32_t
-search(const struct conntrack *ct, uint64_t now, const struct ct_tuple *t, uint32_t hash, uint16_t zone,
-	uint8_t zone_dir, struct conn **stale)
+search(const struct conntrack *ct, uint64_t now, const struct ct_tuple *t, uint32_t hash,
+	uint16_t zone, uint8_t zone_dir, struct conn **stale)
 {
 	uint32_t link = *ct_bucket(ct, hash);
 
@@ -285,7 +288,8 @@ search(const struct conntrack *ct, uint64_t now, const struct ct_tuple *t, uint3
 				return 0;
 			}
 		} else if (c->hash[dir] == hash && fetch(c) && ct_tuple_equal(t, &c->tuple[dir]) &&
-			   ct_zone_of(c->zone, c->zone_dir, dir) == ct_zone_of(zone, zone_dir, dir)) {
+			   ct_zone_of(c->zone, c->zone_dir, dir) ==
+				   ct_zone_of(zone, zone_dir, dir)) {
 			return link;
 		}
 		link = c->next[dir];
@@ -294,8 +298,8 @@ search(const struct conntrack *ct, uint64_t now, const struct ct_tuple *t, uint3
 }
 
 static uint32_t
-lookup_hash(struct conntrack *ct, struct env *env, uint64_t now, const struct ct_tuple *t, uint32_t hash,
-	uint16_t zone, uint8_t zone_dir)
+lookup_hash(struct conntrack *ct, struct env *env, uint64_t now, const struct ct_tuple *t,
+	uint32_t hash, uint16_t zone, uint8_t zone_dir)
 {
 	for (;;) {
 		struct conn *stale = NULL;
@@ -308,8 +312,8 @@ lookup_hash(struct conntrack *ct, struct env *env, uint64_t now, const struct ct
 }
 
 uint32_t
-ct_lookup(struct conntrack *ct, struct env *env, uint64_t now, const struct ct_tuple *t, uint16_t zone,
-	uint8_t zone_dir)
+ct_lookup(struct conntrack *ct, struct env *env, uint64_t now, const struct ct_tuple *t,
+	uint16_t zone, uint8_t zone_dir)
 {
 	uint16_t original = ct_zone_of(zone, zone_dir, CT_DIR_ORIGINAL);
 	uint16_t reply = ct_zone_of(zone, zone_dir, CT_DIR_REPLY);

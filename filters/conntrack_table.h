@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Private to conntrack*.c: the table, its hash, its wheel, and what one packet carries through the trackers. */
+/* Private to conntrack*.c: the table, its hash, its wheel, and what one packet carries through the
+ * trackers. */
 #ifndef FILTERS_CONNTRACK_TABLE_H
 #define FILTERS_CONNTRACK_TABLE_H
 
@@ -11,7 +12,7 @@
 enum {
 	WHEEL_LEVELS = 5,
 	WHEEL_SLOTS = 64,
-	WHEEL_TICK_SHIFT = 30,  /* ns: a tick is 1.07 s */
+	WHEEL_TICK_SHIFT = 30, /* ns: a tick is 1.07 s */
 	EXPECT_BUCKETS = 1024,
 	RECENT_MANAGED = 64,
 };
@@ -20,9 +21,10 @@ static const uint64_t CT_SECOND = 1000000000;
 
 /* Ticks are counted from 0 ns of CLOCK_MONOTONIC. */
 struct wheel {
-	uint64_t base;                /* no slot lies before it */
-	uint64_t next;                /* tick the timer is armed for, not after the first used slot; UINT64_MAX: none */
-	uint64_t used[WHEEL_LEVELS];  /* bit per slot that holds connections */
+	uint64_t base; /* no slot lies before it */
+	uint64_t next; /* tick the timer is armed for, not after the first used slot; UINT64_MAX:
+			  none */
+	uint64_t used[WHEEL_LEVELS]; /* bit per slot that holds connections */
 	uint32_t head[WHEEL_LEVELS][WHEEL_SLOTS];
 	struct timer timer;
 };
@@ -42,13 +44,16 @@ struct conntrack {
 	struct router_live *live;
 	uint64_t key[2];
 
-	/* the array; [0] is not used. Its place is reserved for the largest table there may be, so records never move */
+	/* the array; [0] is not used. Its place is reserved for the largest table there may be, so
+	 * records never move */
 	struct conn *conns;
 	uint32_t capacity; /* records that may be touched */
 	uint32_t used;     /* records that ever were, from 1 */
 	uint32_t vacant;   /* list of free records below that, by next[0] */
-	uint32_t count;    /* connections, unconfirmed ones and those that only packets still hold included */
-	uint32_t version_floor; /* above it begin the versions of records that memory was taken from */
+	uint32_t count;    /* connections, unconfirmed ones and those that only packets still hold
+			      included */
+	uint32_t version_floor; /* above it begin the versions of records that memory was taken from
+				 */
 	uint32_t next_id;
 
 	/* linear hashing: grows by a bucket at a time, in place */
@@ -57,15 +62,17 @@ struct conntrack {
 	uint32_t linked; /* connections in it */
 
 	struct wheel wheel;
-	bool pressed;         /* a connection was refused: closing ones are to go before their time */
+	bool pressed; /* a connection was refused: closing ones are to go before their time */
 	uint32_t press_cursor;
-	uint64_t warned;      /* when the log was told last that the table is full; 0: never */
+	uint64_t warned; /* when the log was told last that the table is full; 0: never */
 
-	uint32_t *per_iface;  /* connections by the slot that their first packet came in by */
+	uint32_t *per_iface; /* connections by the slot that their first packet came in by */
 	uint32_t n_iface;
 	struct ip_prefix *managed;
 	size_t n_managed;
-	struct { uint32_t index, id; } recent_managed[RECENT_MANAGED];
+	struct {
+		uint32_t index, id;
+	} recent_managed[RECENT_MANAGED];
 	uint32_t recent_next;
 
 	struct expectations *expect; /* EXPECT_BUCKETS of them; NULL until the first */
@@ -97,10 +104,12 @@ enum ct_answer {
 
 struct ct_protocol {
 	enum ct_answer (*packet)(struct ct_packet *k);
-	/* Layer 4's part of the tuple; addresses and proto are set. => false: it has none. `at` counts from the data. */
+	/* Layer 4's part of the tuple; addresses and proto are set. => false: it has none. `at`
+	 * counts from the data. */
 	bool (*tuple)(const struct rte_mbuf *m, uint32_t at, struct ct_tuple *t);
-	bool (*closing)(const struct conn *c); /* may go before its time although assured; NULL: never */
-	bool clash;                            /* as allow_clash */
+	bool (*closing)(
+		const struct conn *c); /* may go before its time although assured; NULL: never */
+	bool clash;                    /* as allow_clash */
 };
 
 const struct ct_protocol *ct_protocol_of(uint8_t proto);
@@ -115,12 +124,15 @@ const char *ct_sctp_state_name(const struct conn *c);
 enum ct_answer ct_gre_packet(struct ct_packet *k);
 bool ct_gre_tuple(const struct rte_mbuf *m, uint32_t at, struct ct_tuple *t);
 bool ct_icmp_tuple(const struct rte_mbuf *m, uint32_t at, struct ct_tuple *t);
-/* RELATED, or why not. => CT_PASS with k->c set: an error about it; CT_PASS with NULL: no error; CT_INVALID. */
+/* RELATED, or why not. => CT_PASS with k->c set: an error about it; CT_PASS with NULL: no error;
+ * CT_INVALID. */
 enum ct_answer ct_icmp_error(struct ct_packet *k);
 
-/* The tuple of the packet whose IPv4 header begins at `at`, counted from the data. => false: none to be had. */
+/* The tuple of the packet whose IPv4 header begins at `at`, counted from the data. => false: none
+ * to be had. */
 bool ct_tuple_at(const struct rte_mbuf *m, uint32_t at, struct ct_tuple *t);
-/* The same seen from the other side. => false: it has no other side (ICMP that asks for nothing). */
+/* The same seen from the other side. => false: it has no other side (ICMP that asks for nothing).
+ */
 bool ct_tuple_invert(const struct ct_tuple *t, struct ct_tuple *out);
 
 /* To be called by protocols: its time, counted from now, and its counters. */
@@ -132,8 +144,9 @@ void ct_changed(struct ct_packet *k);
 /* For the log, when nf_conntrack_log_invalid is on. => CT_INVALID. */
 enum ct_answer ct_invalid(const struct ct_packet *k, const char *why);
 /*
- * True when checksums are to be judged here and that of the first `len` bytes of layer 4 is wrong: with the pseudo-header of
- * protocol `pseudo`, 0: without. As nf_ip_checksum(), which counts all there is, whatever UDP's length field says.
+ * True when checksums are to be judged here and that of the first `len` bytes of layer 4 is wrong:
+ * with the pseudo-header of protocol `pseudo`, 0: without. As nf_ip_checksum(), which counts all
+ * there is, whatever UDP's length field says.
  */
 bool ct_checksum_bad(const struct ct_packet *k, uint8_t pseudo, uint32_t len);
 /* Checksums are to be judged here: PREROUTING, nf_conntrack_checksum, and nobody vouches for it. */
@@ -197,8 +210,8 @@ bool ct_tuple_equal(const struct ct_tuple *a, const struct ct_tuple *b);
 uint32_t *ct_bucket(const struct conntrack *ct, uint32_t hash);
 uint32_t *ct_bucket_near(const struct conntrack *ct, uint32_t hash, uint32_t buckets);
 /*
- * The link of a tuple in a zone as one direction of it hashes; 0: none. With `env`, expired ones on the way are
- * ended; without they are passed over (`now`).
+ * The link of a tuple in a zone as one direction of it hashes; 0: none. With `env`, expired ones on
+ * the way are ended; without they are passed over (`now`).
  */
 uint32_t ct_lookup(struct conntrack *ct, struct env *env, uint64_t now, const struct ct_tuple *t,
 	uint16_t zone, uint8_t zone_dir);
@@ -207,7 +220,8 @@ uint32_t ct_lookup_clash(const struct conntrack *ct, const struct conn *c, enum 
 /* Into the hash, by both directions or the reply's only. `hash` is set. */
 void ct_insert(struct conntrack *ct, struct conn *c, bool reply_only);
 
-/* A zeroed record with id and a version; not more than `max` of them. => NULL: no room, or no memory. */
+/* A zeroed record with id and a version; not more than `max` of them. => NULL: no room, or no
+ * memory. */
 struct conn *conn_new(struct conntrack *ct, uint32_t max);
 void conn_put(struct conntrack *ct, struct conn *c);
 /* A confirmed one leaves hash and wheel; packets may still hold it. */
@@ -232,7 +246,8 @@ void wheel_idle(struct conntrack *ct, struct env *env);
 enum drop_reason ct_admit(struct ct_packet *k, uint32_t hash, bool managed);
 bool ct_managed(const struct conntrack *ct, const struct ct_tuple *t);
 void ct_managed_note(struct conntrack *ct, const struct conn *c);
-/* Ends closing and unassured ones while the table is nearly full. => false: done. `budget` records at most. */
+/* Ends closing and unassured ones while the table is nearly full. => false: done. `budget` records
+ * at most. */
 bool ct_press(struct conntrack *ct, struct env *env, uint32_t budget);
 /* Counts per interface. => 0 or -ENOMEM. */
 int ct_iface_add(struct conntrack *ct, uint16_t slot);
@@ -240,7 +255,8 @@ int ct_iface_add(struct conntrack *ct, uint16_t slot);
 /* ---- conntrack_expect.c ---- */
 
 /* Takes the expectation that the tuple fulfils. => index of its master, 0: nobody expects it. */
-uint32_t ct_expect_take(struct env *env, struct conntrack *ct, const struct ct_tuple *t, uint16_t zone);
+uint32_t ct_expect_take(
+	struct env *env, struct conntrack *ct, const struct ct_tuple *t, uint16_t zone);
 void ct_expect_forget(struct env *env, struct conntrack *ct, struct conn *master);
 void ct_expect_free(struct env *env, struct conntrack *ct);
 

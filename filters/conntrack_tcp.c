@@ -2,9 +2,9 @@
 /*
  * The states of a TCP connection as seen from its middle (nf_conntrack_proto_tcp.c).
  *
- * Two entries of the table are no states. `IV`: the segment cannot be of this connection. `IG`: it may be right or wrong, and
- * the other end will tell: it passes, the state stays, and what it said is kept, because an answer to it can show that
- * it is we who are wrong.
+ * Two entries of the table are no states. `IV`: the segment cannot be of this connection. `IG`: it
+ * may be right or wrong, and the other end will tell: it passes, the state stays, and what it said
+ * is kept, because an answer to it can show that it is we who are wrong.
  */
 #include "filters/conntrack_tcp.h"
 
@@ -13,6 +13,7 @@
 
 enum { IV = TCP_CT_STATES, IG };
 
+/* clang-format off */
 #define NO TCP_CT_NONE
 #define SS TCP_CT_SYN_SENT
 #define SR TCP_CT_SYN_RECV
@@ -54,6 +55,7 @@ static const uint8_t transitions[2][TCP_KINDS][TCP_CT_STATES] = {
 #undef TW
 #undef CL
 #undef S2
+/* clang-format on */
 
 /* SYN_SENT2 has no tunable in Linux either. */
 static const uint64_t SYN_SENT2_TIME = 120 * 1000000000ull;
@@ -70,7 +72,14 @@ static const uint8_t timeouts[TCP_CT_STATES] = {
 	[TCP_CT_CLOSE] = TUNE_CT_TCP_CLOSE,
 };
 
-enum { FLAG_FIN = 1, FLAG_SYN = 2, FLAG_RST = 4, FLAG_ACK = 16, FLAG_URG = 32, FLAGS_JUDGED = 0x37 };
+enum {
+	FLAG_FIN = 1,
+	FLAG_SYN = 2,
+	FLAG_RST = 4,
+	FLAG_ACK = 16,
+	FLAG_URG = 32,
+	FLAGS_JUDGED = 0x37
+};
 
 /* Combinations of flags that make sense; PSH, ECE and CWR may be added to any. */
 static const bool sane_flags[FLAGS_JUDGED + 1] = {
@@ -228,7 +237,8 @@ ignore_or_resync(struct ct_packet *k, const struct tcp_segment *s, uint8_t *from
 	return STEP_WINDOW;
 }
 
-/* A SYN where a connection was: the same ends begin again (RFC 9293, 3.6.1), if we saw the old one end. */
+/* A SYN where a connection was: the same ends begin again (RFC 9293, 3.6.1), if we saw the old one
+ * end. */
 static enum step
 syn_again(struct ct_packet *k, const struct tcp_segment *s, uint8_t *from, uint8_t *to)
 {
@@ -248,13 +258,14 @@ reset_answers_ignored(const struct ct_packet *k, const struct tcp_segment *s, ui
 {
 	const struct conn *c = k->c;
 	const struct conn_tcp *t = &c->tcp;
-	bool syn = c->status & CT_SEEN_REPLY && t->last_index == TCP_IS_SYN && t->last_dir != ct_packet_dir(k);
+	bool syn = c->status & CT_SEEN_REPLY && t->last_index == TCP_IS_SYN &&
+		   t->last_dir != ct_packet_dir(k);
 	bool ack = !(c->status & CT_ASSURED) && t->last_index == TCP_IS_ACK;
 
 	if ((syn || ack) && s->ack == t->last_end)
 		return true;
-	return from == TCP_CT_SYN_SENT && t->last_index == TCP_IS_ACK && t->last_dir == CT_DIR_REPLY &&
-	       s->seq == t->last_ack;
+	return from == TCP_CT_SYN_SENT && t->last_index == TCP_IS_ACK &&
+	       t->last_dir == CT_DIR_REPLY && s->seq == t->last_ack;
 }
 
 /* RFC 5961, 3: only a reset at exactly the next sequence number is sure to be believed. */
@@ -289,8 +300,9 @@ is_challenge(const struct ct_packet *k, const struct tcp_segment *s, uint8_t fro
 {
 	const struct conn_tcp *t = &k->c->tcp;
 
-	return from == TCP_CT_LAST_ACK && s->kind == TCP_IS_ACK && t->last_dir != ct_packet_dir(k) &&
-	       t->last_index == TCP_IS_SYN && t->last_flags & TCP_CHALLENGE_ACK;
+	return from == TCP_CT_LAST_ACK && s->kind == TCP_IS_ACK &&
+	       t->last_dir != ct_packet_dir(k) && t->last_index == TCP_IS_SYN &&
+	       t->last_flags & TCP_CHALLENGE_ACK;
 }
 
 static enum step
@@ -329,8 +341,8 @@ step_of(struct ct_packet *k, const struct tcp_segment *s, uint8_t *from, uint8_t
 }
 
 /*
- * FIN or RST out of the window, from both ends: we have lost track, and the connection probably is no more. It shall not
- * stay for days.
+ * FIN or RST out of the window, from both ends: we have lost track, and the connection probably is
+ * no more. It shall not stay for days.
  */
 static void
 shorten_lost(struct ct_packet *k, const struct tcp_segment *s)
@@ -384,7 +396,8 @@ timeout_of(const struct ct_packet *k, const struct tcp_segment *s, uint8_t to)
 }
 
 static void
-take_unanswered(struct ct_packet *k, const struct tcp_segment *s, uint8_t from, uint8_t to, uint64_t timeout)
+take_unanswered(struct ct_packet *k, const struct tcp_segment *s, uint8_t from, uint8_t to,
+	uint64_t timeout)
 {
 	uint64_t unack = tune_seconds(ct_tunables(k), TUNE_CT_TCP_UNACK);
 

@@ -15,15 +15,23 @@ enum {
 	TCP_BE_LIBERAL = 1 << 3,
 	TCP_DATA_UNACKED = 1 << 4,
 	TCP_MAXACK_SET = 1 << 5,
-	TCP_CHALLENGE_ACK = 1 << 6,      /* last_flags only */
-	TCP_SIMULTANEOUS_OPEN = 1 << 7,  /* last_flags only */
+	TCP_CHALLENGE_ACK = 1 << 6,     /* last_flags only */
+	TCP_SIMULTANEOUS_OPEN = 1 << 7, /* last_flags only */
 };
 
 /* What a segment is, by its flags. */
-enum tcp_kind { TCP_IS_SYN, TCP_IS_SYNACK, TCP_IS_FIN, TCP_IS_ACK, TCP_IS_RST, TCP_IS_OTHER, TCP_KINDS };
+enum tcp_kind {
+	TCP_IS_SYN,
+	TCP_IS_SYNACK,
+	TCP_IS_FIN,
+	TCP_IS_ACK,
+	TCP_IS_RST,
+	TCP_IS_OTHER,
+	TCP_KINDS
+};
 
 struct tcp_segment {
-	struct tcphdr h; /* a copy */
+	struct tcphdr h;        /* a copy */
 	uint32_t seq, ack, end; /* end: after the last byte, SYN and FIN counted */
 	uint16_t win;
 	uint8_t kind; /* enum tcp_kind */

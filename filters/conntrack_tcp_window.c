@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The window of a TCP connection as seen from its middle (tcp_in_window() of nf_conntrack_proto_tcp.c, after Guido van
- * Rooij, "Real Stateful TCP Packet Filtering in IP Filter").
+ * The window of a TCP connection as seen from its middle (tcp_in_window() of
+ *nf_conntrack_proto_tcp.c, after Guido van Rooij, "Real Stateful TCP Packet Filtering in IP
+ *Filter").
  *
- * For the sender of a segment `end` is the highest sequence number it has sent, `maxend` the highest that the other has
- * allowed it, `maxwin` the largest window that it has offered itself. A segment fits when
+ * For the sender of a segment `end` is the highest sequence number it has sent, `maxend` the
+ *highest that the other has allowed it, `maxwin` the largest window that it has offered itself. A
+ *segment fits when
  *
  *	seq        <= sender.maxend			not past what the receiver allows
  *	seq + len  >= sender.end - receiver.maxwin	not before what the receiver may still want
@@ -155,15 +157,17 @@ reaches_window(const tcp_side *sender, const tcp_side *receiver, uint32_t end)
 static bool
 recent_ack(const tcp_side *sender, const tcp_side *receiver, uint32_t sack)
 {
-	return seq_after(sack, receiver->end - RTE_MAX(sender->maxwin, (uint32_t)ACK_WINDOW_MIN) - 1);
+	return seq_after(
+		sack, receiver->end - RTE_MAX(sender->maxwin, (uint32_t)ACK_WINDOW_MIN) - 1);
 }
 
 /*
- * Beyond the window. If that alone is wrong and the receiver takes it nevertheless, what it acknowledges then must not
- * be out of bounds for ever after.
+ * Beyond the window. If that alone is wrong and the receiver takes it nevertheless, what it
+ * acknowledges then must not be out of bounds for ever after.
  */
 static enum tcp_fit
-judge_overshot(const struct ct_packet *k, tcp_side *sender, const tcp_side *receiver, const struct edges *e)
+judge_overshot(const struct ct_packet *k, tcp_side *sender, const tcp_side *receiver,
+	const struct edges *e)
 {
 	uint32_t overshot = e->end - sender->maxend + 1;
 
@@ -178,7 +182,8 @@ judge_overshot(const struct ct_packet *k, tcp_side *sender, const tcp_side *rece
 
 /* *settled: the answer stands, and the window stays where it is. */
 static enum tcp_fit
-judge(const struct ct_packet *k, tcp_side *sender, const tcp_side *receiver, const struct edges *e, bool *settled)
+judge(const struct ct_packet *k, tcp_side *sender, const tcp_side *receiver, const struct edges *e,
+	bool *settled)
 {
 	*settled = true;
 	if (!seq_before(e->seq, sender->maxend + 1))
@@ -227,12 +232,13 @@ move_receiver(const tcp_side *sender, tcp_side *receiver, const struct edges *e,
 
 /* The same ACK again and again: it is not heard. */
 static void
-note_repetition(struct conn_tcp *t, enum ct_dir dir, const struct tcp_segment *s, const struct edges *e)
+note_repetition(
+	struct conn_tcp *t, enum ct_dir dir, const struct tcp_segment *s, const struct edges *e)
 {
 	if (s->kind != TCP_IS_ACK)
 		return;
-	if (t->last_dir == dir && t->last_seq == e->seq && t->last_ack == e->ack && t->last_end == e->end &&
-		t->last_win == s->win) {
+	if (t->last_dir == dir && t->last_seq == e->seq && t->last_ack == e->ack &&
+		t->last_end == e->end && t->last_win == s->win) {
 		t->retrans++;
 		return;
 	}

@@ -33,7 +33,8 @@ ct_icmp_tuple(const struct rte_mbuf *m, uint32_t at, struct ct_tuple *t)
 	return true;
 }
 
-/* nf_conntrack_proto_gre.c: only PPTP's has a key, the call id; others are told apart by their addresses alone. */
+/* nf_conntrack_proto_gre.c: only PPTP's has a key, the call id; others are told apart by their
+ * addresses alone. */
 bool
 ct_gre_tuple(const struct rte_mbuf *m, uint32_t at, struct ct_tuple *t)
 {
@@ -72,12 +73,18 @@ const struct ct_protocol *
 ct_protocol_of(uint8_t proto)
 {
 	switch (proto) {
-	case IPPROTO_TCP: return &tcp;
-	case IPPROTO_UDP: return &udp;
-	case IPPROTO_ICMP: return &icmp4;
-	case IPPROTO_SCTP: return &sctp;
-	case IPPROTO_UDPLITE: return &udplite;
-	case IPPROTO_GRE: return &gre;
+	case IPPROTO_TCP:
+		return &tcp;
+	case IPPROTO_UDP:
+		return &udp;
+	case IPPROTO_ICMP:
+		return &icmp4;
+	case IPPROTO_SCTP:
+		return &sctp;
+	case IPPROTO_UDPLITE:
+		return &udplite;
+	case IPPROTO_GRE:
+		return &gre;
 	}
 	return &generic;
 }

@@ -2,14 +2,15 @@
 /*
  * Expiry.
  *
- * Lookups pass over what has expired, so nothing depends on its being ended in time but the room it takes. Connections
- * lie in a hierarchical wheel: level 0 has a slot for each of the next 64 ticks, each level above slots 64 times as
- * long. One timer is armed for the first slot that holds any; with an empty table none is. When a slot of a higher level
- * comes up its connections move down.
+ * Lookups pass over what has expired, so nothing depends on its being ended in time but the room it
+ * takes. Connections lie in a hierarchical wheel: level 0 has a slot for each of the next 64 ticks,
+ * each level above slots 64 times as long. One timer is armed for the first slot that holds any;
+ * with an empty table none is. When a slot of a higher level comes up its connections move down.
  *
- * A packet puts the end of its connection off and leaves the wheel alone: when the slot comes up, a connection that
- * still lives is put where it belongs then. Only when the end comes nearer is it moved at once. So a connection of five
- * days wakes nobody before that, however busy it is, and an idle table of any size sleeps.
+ * A packet puts the end of its connection off and leaves the wheel alone: when the slot comes up, a
+ * connection that still lives is put where it belongs then. Only when the end comes nearer is it
+ * moved at once. So a connection of five days wakes nobody before that, however busy it is, and an
+ * idle table of any size sleeps.
  *
  * A run looks at a bounded number of connections and goes on a little later if there are more.
  */

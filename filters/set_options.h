@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Options of the match "set" and the target "SET". The kernel's (linux/netfilter/xt_set.h) name a set by an index that only the kernel knows;
- * ours name it by its name, so a rule means the same in any router. Every revision that known.h lists has this one layout; the front end makes the
- * highest. Host byte order; what is not used is zero, so equal rules are equal bytes. All strings end with a NUL.
+ * Options of the match "set" and the target "SET". The kernel's (linux/netfilter/xt_set.h) name a
+ * set by an index that only the kernel knows; ours name it by its name, so a rule means the same in
+ * any router. Every revision that known.h lists has this one layout; the front end makes the
+ * highest. Host byte order; what is not used is zero, so equal rules are equal bytes. All strings
+ * end with a NUL.
  */
 #ifndef FILTERS_SET_OPTIONS_H
 #define FILTERS_SET_OPTIONS_H
@@ -13,9 +15,10 @@
 
 struct set_option {
 	char name[IPSET_MAXNAMELEN]; /* "": no set (target only) */
-	uint8_t dim;                 /* how many of src, dst were given: 1..IPSET_DIM_MAX; 0: no set */
-	uint8_t sides;               /* bit i (from 0): dimension i is taken from the source; else from the destination */
-	uint8_t inverted;            /* ! --match-set: 1; match only */
+	uint8_t dim;      /* how many of src, dst were given: 1..IPSET_DIM_MAX; 0: no set */
+	uint8_t sides;    /* bit i (from 0): dimension i is taken from the source; else from the
+			     destination */
+	uint8_t inverted; /* ! --match-set: 1; match only */
 	uint8_t pad[5];
 };
 
@@ -32,7 +35,8 @@ struct set_match_options {
 	struct set_counter_option packets, bytes;
 	/*
 	 * IPSET_FLAG_RETURN_NOMATCH; IPSET_FLAG_SKIP_COUNTER_UPDATE (! --update-counters);
-	 * IPSET_FLAG_SKIP_SUBCOUNTER_UPDATE (! --update-subcounters); IPSET_FLAG_MATCH_COUNTERS with any counter option.
+	 * IPSET_FLAG_SKIP_SUBCOUNTER_UPDATE (! --update-subcounters); IPSET_FLAG_MATCH_COUNTERS
+	 * with any counter option.
 	 */
 	uint32_t flags;
 	uint32_t pad;
@@ -41,7 +45,8 @@ struct set_match_options {
 /* "SET": revision 3 in the kernel's count. */
 struct set_target_options {
 	struct set_option add, del, map;
-	/* IPSET_FLAG_EXIST (--exist), IPSET_FLAG_MAP_SKBMARK, _MAP_SKBPRIO, _MAP_SKBQUEUE (--map-mark, --map-prio, --map-queue). */
+	/* IPSET_FLAG_EXIST (--exist), IPSET_FLAG_MAP_SKBMARK, _MAP_SKBPRIO, _MAP_SKBQUEUE
+	 * (--map-mark, --map-prio, --map-queue). */
 	uint32_t flags;
 	uint32_t timeout; /* seconds; SET_TIMEOUT_NONE: that of the set */
 };

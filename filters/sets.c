@@ -553,9 +553,9 @@ run_test(struct run *r, const struct set_command *cmd, struct set_data *d, const
 			set_kind(d->params.type)->name,
 			d->params.type == SET_BITMAP_PORT ? "unspec" : "inet");
 	err = test_elem(&d->params, entry, &e);
-	if (err)
+	if (err && err != SET_ERR_OUTSIDE)
 		return complain_element(r, err, cmd->verb);
-	if (set_data_test(d, &e, &q) == (entry->nomatch ? -1 : 1))
+	if (!err && set_data_test(d, &e, &q) == (entry->nomatch ? -1 : 1))
 		return 0;
 	return set_complain(&r->complaint, "%s is NOT in set %s.", cmd->elem, cmd->name);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* SET: adds what a packet has to a set, or deletes it (net/netfilter/xt_set.c). The options are those of set_options.h. */
+/* SET: adds what a packet has to a set, or deletes it (net/netfilter/xt_set.c); options: set_options.h. */
 #include "filters/extensions.h"
 #include "filters/live.h"
 #include "filters/sets_packet.h"

@@ -77,7 +77,7 @@ client_free(struct server *s, struct client *c)
 static bool
 answer(struct server *s, struct client *c, json_t *msg)
 {
-	int rc = wire_queue(&c->wire, msg);
+	int rc = msg ? wire_queue(&c->wire, msg) : -ENOMEM;
 	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT, .data.ptr = c};
 
 	json_decref(msg);

@@ -390,6 +390,7 @@ run_sets(struct engine *e, const json_t *request)
 		return wire_error("there are no commands for its sets");
 	slow_lock(&e->control);
 	rc = sets_run(r->live->filters->sets, text, strlen(text), clock_now(), why, sizeof(why));
+	atomic_fetch_add_explicit(&e->epoch.n, 1, memory_order_release); /* it has bumped the versions of the sets */
 	slow_unlock(&e->control);
 	if (rc < 0)
 		return wire_error("%s", rc == -ENOMEM ? "out of memory" : why);

@@ -44,7 +44,7 @@ count(struct engine *e, struct conntrack *ct)
 	slow_lock(&e->control);
 	conntrack_stats(ct, &s);
 	slow_unlock(&e->control);
-	return json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "ok", 1, "count", (json_int_t)s.count, "max",
+	return json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "ok", 1, "count", (json_int_t)s.count, "max",
 			(json_int_t)s.max, "buckets", (json_int_t)s.buckets, "memory", (json_int_t)s.memory, "found", (json_int_t)s.found,
 			"invalid", (json_int_t)s.invalid, "insert", (json_int_t)s.insert, "insert_failed", (json_int_t)s.insert_failed, "drop",
 			(json_int_t)s.drop, "early_drop", (json_int_t)s.early_drop, "error", (json_int_t)s.error);
@@ -88,13 +88,37 @@ end_some(struct engine *e, struct conntrack *ct, const json_t *which)
 	return json_pack("{s:b, s:I}", "ok", 1, "deleted", n);
 }
 
+struct victims {
+	struct conn *conns[PAGE];
+	size_t n;
+};
+
+static void
+collect(void *arg, uint32_t index, struct conn *c)
+{
+	struct victims *v = arg;
+
+	(void)index;
+	v->conns[v->n++] = c;
+}
+
+/* A page at a time: packets pass in between. */
 static json_t *
 end_all(struct engine *e, struct conntrack *ct)
 {
-	slow_lock(&e->control);
-	conntrack_flush(&e->control.walker.env, ct);
-	slow_unlock(&e->control);
-	worker_flush(&e->control);
+	uint32_t cursor = 0;
+	bool more = true;
+
+	while (more) {
+		struct victims v = {.n = 0};
+
+		slow_lock(&e->control);
+		more = conntrack_walk(ct, e->control.walker.env.now, &cursor, PAGE, collect, &v);
+		for (size_t i = 0; i < v.n; i++)
+			conntrack_delete(&e->control.walker.env, ct, v.conns[i]);
+		slow_unlock(&e->control);
+		worker_flush(&e->control);
+	}
 	return wire_ok();
 }
 

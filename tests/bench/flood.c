@@ -5,6 +5,7 @@
  *   flood receive PORT                                takes datagrams until standard input ends
  *   flood send ADDRESS PORT FLOW RATE SECONDS [SIZE]  RATE datagrams a second; SECONDS 0: until standard input ends
  *   flood send ... 0 ...                              RATE 0: as fast as it goes
+ *   flood syn ADDRESS PORT COUNT                      SYNs of COUNT sources from 10.64.0.0 on, none twice, as fast as it goes
  *
  * A datagram carries flow and sequence number. At its end the receiver prints a line of JSON a flow:
  * {"flow":1,"received":N,"highest":N,"lost":N,"duplicate":N,"late":N,"gaps":[[first,count],...]}, and one with "overflow":N, the
@@ -13,6 +14,8 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/ip.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -234,6 +237,63 @@ send_flow(const char *address, int port, uint32_t flow, uint64_t rate, double se
 	return 0;
 }
 
+static uint16_t
+checksum(const void *data, size_t len, uint32_t sum)
+{
+	const uint8_t *p = data;
+
+	for (size_t i = 0; i + 1 < len; i += 2)
+		sum += (uint32_t)(p[i] << 8 | p[i + 1]);
+	sum = (sum >> 16) + (sum & 0xffff);
+	sum += sum >> 16;
+	return htons((uint16_t)~sum);
+}
+
+struct syn {
+	struct iphdr ip;
+	struct tcphdr tcp;
+};
+
+static void
+make_syn(struct syn *s, uint32_t number, in_addr_t to, int port)
+{
+	uint32_t pseudo = 0;
+
+	*s = (struct syn){
+			.ip = {.version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_TCP, .tot_len = htons(sizeof(*s)), .daddr = to,
+					.saddr = htonl(0x0a400000u + number)},
+			.tcp = {.source = htons((uint16_t)(1024 + number % 60000)), .dest = htons((uint16_t)port), .doff = 5, .syn = 1,
+					.seq = htonl(number), .window = htons(1024)},
+	};
+	pseudo += (ntohl(s->ip.saddr) >> 16) + (ntohl(s->ip.saddr) & 0xffff) + (ntohl(to) >> 16) + (ntohl(to) & 0xffff);
+	pseudo += IPPROTO_TCP + sizeof(s->tcp);
+	s->tcp.check = checksum(&s->tcp, sizeof(s->tcp), pseudo);
+}
+
+static int
+send_syns(const char *address, int port, uint32_t count)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET};
+	int fd = socket(AF_INET, SOCK_RAW, IPPROTO_RAW);
+	uint32_t sent = 0, refused = 0;
+
+	if (fd < 0 || inet_pton(AF_INET, address, &a.sin_addr) != 1) {
+		perror("flood: syn");
+		return 1;
+	}
+	while (!ended && sent < count) {
+		struct syn s;
+
+		make_syn(&s, sent, a.sin_addr.s_addr, port);
+		if (sendto(fd, &s, sizeof(s), 0, (struct sockaddr *)&a, sizeof(a)) < 0)
+			refused++; /* it is tried again */
+		else
+			sent++;
+	}
+	printf("{\"sent\":%u,\"refused\":%u}\n", sent, refused);
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -246,6 +306,8 @@ main(int argc, char **argv)
 		return receive(atoi(argv[2]));
 	if ((argc == 7 || argc == 8) && strcmp(argv[1], "send") == 0 && size >= sizeof(struct header) && size <= SIZE_MAX_UDP)
 		return send_flow(argv[2], atoi(argv[3]), (uint32_t)atoi(argv[4]), strtoull(argv[5], NULL, 10), atof(argv[6]), size);
-	fprintf(stderr, "usage: flood receive PORT | flood send ADDRESS PORT FLOW RATE SECONDS [SIZE]\n");
+	if (argc == 5 && strcmp(argv[1], "syn") == 0)
+		return send_syns(argv[2], atoi(argv[3]), (uint32_t)strtoul(argv[4], NULL, 10));
+	fprintf(stderr, "usage: flood receive PORT | flood send ADDRESS PORT FLOW RATE SECONDS [SIZE] | flood syn ADDRESS PORT COUNT\n");
 	return 2;
 }

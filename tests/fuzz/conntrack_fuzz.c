@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Sequences of packets against connection tracking, in so few addresses and ports that they meet. An input is a sequence of
+ * Sequences of packets against connection tracking, in so few addresses and ports that they meet.
+ *An input is a sequence of
  *
  *	how u8, ends u8, then by protocol
- *	TCP	flags u8, seq i8, ack i8, window u8, length u8 (options: as many bytes follow as its low 3 bits say, times 4)
- *	others	length u8, that many bytes of layer 4
+ *	TCP	flags u8, seq i8, ack i8, window u8, length u8 (options: as many bytes follow as its
+ *low 3 bits say, times 4) others	length u8, that many bytes of layer 4
  *
- * `how`: protocol, what becomes of the packet, whether time passes. Sequence numbers are relative to what the connection
- * has seen, so that random bytes stay near the window. After each packet all that must hold is checked.
+ * `how`: protocol, what becomes of the packet, whether time passes. Sequence numbers are relative
+ *to what the connection has seen, so that random bytes stay near the window. After each packet all
+ *that must hold is checked.
  */
 #include "fabric/base/csum.h"
 #include "tests/unit/support/flows.h"
@@ -15,10 +17,19 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 
-enum { KIND = 7, HOLD = 8, RELEASE = 16, LATER = 32, IN_ZONE = 64, BAD_SUM = 128, HELD = 4, L4_MAX = 127 };
+enum {
+	KIND = 7,
+	HOLD = 8,
+	RELEASE = 16,
+	LATER = 32,
+	IN_ZONE = 64,
+	BAD_SUM = 128,
+	HELD = 4,
+	L4_MAX = 127
+};
 
-static const uint8_t protos[KIND + 1] = {IPPROTO_TCP, IPPROTO_TCP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_SCTP,
-	IPPROTO_GRE, IPPROTO_UDPLITE};
+static const uint8_t protos[KIND + 1] = {IPPROTO_TCP, IPPROTO_TCP, IPPROTO_TCP, IPPROTO_UDP,
+	IPPROTO_ICMP, IPPROTO_SCTP, IPPROTO_GRE, IPPROTO_UDPLITE};
 
 struct cursor {
 	const uint8_t *at;
@@ -61,7 +72,8 @@ ends_of(uint8_t ends, struct test_ip *ip, uint16_t *sport, uint16_t *dport)
 {
 	unsigned back = ends & 1;
 
-	*ip = (struct test_ip){.src = hosts[back + (ends & 2)], .dst = hosts[!back + (ends >> 1 & 2)]};
+	*ip = (struct test_ip){
+		.src = hosts[back + (ends & 2)], .dst = hosts[!back + (ends >> 1 & 2)]};
 	*sport = (uint16_t)(ports[back] + (ends >> 3 & 1));
 	*dport = (uint16_t)(ports[!back] + (ends >> 3 & 1));
 }
@@ -158,7 +170,8 @@ expect(struct test_flows *f, const struct pkt *p)
 }
 
 static void
-send_packet(struct test_flows *f, struct held *h, uint8_t how, uint8_t ends, const uint8_t *buf, size_t len)
+send_packet(struct test_flows *f, struct held *h, uint8_t how, uint8_t ends, const uint8_t *buf,
+	size_t len)
 {
 	struct pkt *p = test_pkt(&f->env, buf, len);
 	unsigned slot = h->next++ % HELD;
@@ -175,7 +188,9 @@ send_packet(struct test_flows *f, struct held *h, uint8_t how, uint8_t ends, con
 		p->ct_zone = 3;
 		p->ct_zone_dir = ends >> 4 & 3;
 	}
-	if (conntrack_input(&f->env.env, &f->router.r, p, RULES_PREROUTING, &f->why) == FILTER_ACCEPT && ends & 64)
+	if (conntrack_input(&f->env.env, &f->router.r, p, RULES_PREROUTING, &f->why) ==
+			FILTER_ACCEPT &&
+		ends & 64)
 		expect(f, p);
 	release(f, h, slot, how & RELEASE);
 	h->p[slot] = p;
@@ -216,14 +231,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	f.router.r.tunables.value[TUNE_CT_EXPECT_MAX] = 3;
 	while (c.left > 2) {
 		uint8_t how = take(&c), ends = take(&c), proto = protos[how & KIND];
-		size_t len = proto == IPPROTO_TCP ? make_tcp(&f, &c, ends, buf) : make_other(&c, proto, ends, buf);
+		size_t len = proto == IPPROTO_TCP ? make_tcp(&f, &c, ends, buf)
+						  : make_other(&c, proto, ends, buf);
 
 		send_packet(&f, &h, how, ends, buf, len);
 		if (how & LATER)
 			test_pass(&f.env, (uint64_t)1 << (ends & 31) << 4);
 		test_conntrack_check(f.filters.conntrack, held_references(&h));
 	}
-	conntrack_walk(f.filters.conntrack, f.env.env.now, &cursor, 100, print_visit, &f.env.env.now);
+	conntrack_walk(
+		f.filters.conntrack, f.env.env.now, &cursor, 100, print_visit, &f.env.env.now);
 	for (i = 0; i < HELD; i++)
 		release(&f, &h, i, false);
 	if (test_flows_fini(&f) != 0)

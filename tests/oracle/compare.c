@@ -472,7 +472,7 @@ static void
 shrink(struct kase *c, struct difference *d, uint8_t *what, unsigned n)
 {
 	static struct difference got;
-	const uint64_t deadline = clock_now() + MINIMISE_NS;
+	const uint64_t deadline = oracle_now() + MINIMISE_NS;
 	uint8_t before[PACKETS_MAX];
 	unsigned size, at, kept = 0;
 
@@ -482,7 +482,7 @@ shrink(struct kase *c, struct difference *d, uint8_t *what, unsigned n)
 		for (at = 0; at < n; at += size) {
 			unsigned part = at + size < n ? size : n - at;
 
-			if (!memchr(what + at, 1, part) || clock_now() > deadline)
+			if (!memchr(what + at, 1, part) || oracle_now() > deadline)
 				continue;
 			memcpy(before, what + at, part);
 			memset(what + at, 0, part);

@@ -10,7 +10,7 @@ enum { WORD_MAX = 16, PORTS = 6, MARKS = 4, RULE_TEXT = 768, RULES_MAX = 400, EX
 
 /* What a packet must look like for a rule; what is 0 is free. */
 struct hint {
-	int8_t iface;          /* -1: any */
+	int8_t iface, out;     /* -1: any */
 	uint32_t src, dst;     /* network byte order */
 	uint8_t proto;
 	uint16_t sport, dport; /* host byte order */
@@ -31,6 +31,7 @@ struct rule {
 	struct hint hint;
 	uint16_t exts[RULE_EXTS]; /* of its matches and its target */
 	uint8_t n_exts;
+	int16_t caller; /* a rule that calls its chain; -1: none */
 	bool counter; /* without match and target, before a rule that is measured */
 };
 

@@ -37,7 +37,7 @@ static struct {
 } k;
 
 uint64_t
-clock_now(void)
+oracle_now(void)
 {
 	struct timespec t;
 

@@ -91,6 +91,6 @@ void our_close(void);
 void counts_sort(struct counts *c);
 void conns_sort(struct conns *c);
 
-uint64_t clock_now(void); /* ns, CLOCK_MONOTONIC */
+uint64_t oracle_now(void); /* ns, CLOCK_MONOTONIC */
 
 #endif

@@ -268,14 +268,14 @@ load_rules(const char *text, char *why, size_t size)
 	if (o.rules->needs & NEEDS_CONNTRACK && !o.live.filters->conntrack)
 		o.live.filters->conntrack = conntrack_new(&o.live, o.seed);
 	o.r.rules = o.rules;
-	ruleset_begin(o.rules, clock_now());
+	ruleset_begin(o.rules, oracle_now());
 	return 0;
 }
 
 static void
 set_clock(void)
 {
-	uint64_t now = clock_now();
+	uint64_t now = oracle_now();
 
 	if (now > o.tw.t.env.now)
 		test_walker_pass(&o.tw, now - o.tw.t.env.now);
@@ -286,8 +286,8 @@ our_load(const char *rules, const char *sets, char *why, size_t size)
 {
 	close_router();
 	open_router();
-	o.tw.t.env.now = o.tw.w.env.now = clock_now();
-	if (*sets && sets_run(o.live.filters->sets, sets, strlen(sets), clock_now(), why, size) < 0)
+	o.tw.t.env.now = o.tw.w.env.now = oracle_now();
+	if (*sets && sets_run(o.live.filters->sets, sets, strlen(sets), oracle_now(), why, size) < 0)
 		return -1;
 	return load_rules(rules, why, size);
 }

@@ -273,7 +273,7 @@ frame_freshen(struct frame *f)
 	uint32_t was, net;
 	size_t at;
 
-	if (f->len < 20 || ip->ihl < 5 || !nowhere(ip->daddr) || address_home(ip->saddr) == -1)
+	if (f->len < 20 || ip->ihl < 5 || !nowhere(ip->daddr))
 		return;
 	net = ntohl(ip->saddr) >> 24;
 	if (net == 0 || net == 127 || net >= 224)
@@ -359,8 +359,10 @@ fit_addresses(struct packets *g, struct draft *d, const struct hint *h)
 		d->iface = (uint8_t)address_home(h->src);
 	if (h->dst)
 		d->dst = h->dst;
-	else if (h->local || h->made_here || chance(&g->r, 15))
+	else if (h->local || h->made_here || (h->out < 0 && chance(&g->r, 15)))
 		d->dst = address_at(g, -1);
+	else if (h->out >= 0)
+		d->dst = address_at(g, h->out);
 	else
 		d->dst = chance(&g->r, 90) ? address_at(g, (d->iface + 1 + (int)rnd(&g->r, 2)) % IFACES) : any_address(g);
 	if (chance(&g->r, 5))
@@ -377,6 +379,8 @@ turn_round(struct packets *g, struct draft *d, const struct hint *h)
 		return;
 	if (h->dst)
 		d->src = h->dst;
+	else if (h->out >= 0)
+		d->src = address_at(g, h->out);
 	d->dst = h->src && address_home(h->src) == -1 ? h->src : address_at(g, -1);
 	if (address_home(d->src) >= 0)
 		d->iface = (uint8_t)address_home(d->src);
@@ -486,19 +490,62 @@ remember(struct flow *f, unsigned from, const struct frame *frame)
 static bool
 starts_flow(const struct draft *d)
 {
-	if (d->bad_sum || d->frag_off & 0x1fff || nowhere(d->dst))
+	if (d->bad_sum || d->frag_off & 0x1fff || nowhere(d->dst) || nowhere(d->src) || (ntohl(d->src) >> 24) % 127 == 0)
 		return false;
 	return d->proto == IPPROTO_UDP || (d->proto == IPPROTO_TCP && d->flags & SYN) || (d->proto == IPPROTO_ICMP && d->type == 8) || d->proto == 99;
+}
+
+/* What a rule leaves free, the rule that calls its chain may want. */
+static void
+add_hint(struct hint *to, const struct hint *from)
+{
+	to->iface = to->iface >= 0 ? to->iface : from->iface;
+	to->out = to->out >= 0 ? to->out : from->out;
+	to->src = to->src ? to->src : from->src;
+	to->dst = to->dst ? to->dst : from->dst;
+	to->proto = to->proto ? to->proto : from->proto;
+	to->sport = to->sport ? to->sport : from->sport;
+	to->dport = to->dport ? to->dport : from->dport;
+	to->ttl = to->ttl ? to->ttl : from->ttl;
+	to->length = to->length ? to->length : from->length;
+	to->word = to->word ? to->word : from->word;
+	if (!to->has_tos) {
+		to->has_tos = from->has_tos;
+		to->tos = from->tos;
+	}
+	if (!to->icmp && from->icmp) {
+		to->icmp = true;
+		to->icmp_type = from->icmp_type;
+		to->icmp_code = from->icmp_code;
+	}
+	if (!to->flags_mask) {
+		to->flags_mask = from->flags_mask;
+		to->flags = from->flags;
+	}
+	to->local |= from->local;
+	to->made_here |= from->made_here;
+}
+
+static struct hint
+any_hint(struct packets *g)
+{
+	static const struct hint nothing = {.iface = -1, .out = -1};
+	const struct rule *r;
+	struct hint h;
+
+	if (g->rs->n_rules == 0 || chance(&g->r, 15))
+		return nothing;
+	r = &g->rs->rules[rnd(&g->r, g->rs->n_rules)];
+	for (h = r->hint; r->caller >= 0; add_hint(&h, &r->hint))
+		r = &g->rs->rules[r->caller];
+	return h;
 }
 
 static void
 fitting(struct packets *g, struct draft *d, struct frame *f)
 {
-	static const struct hint nothing = {.iface = -1};
-	const struct hint *h = &nothing;
+	const struct hint hint = any_hint(g), *h = &hint;
 
-	if (g->rs->n_rules && chance(&g->r, 85))
-		h = &g->rs->rules[rnd(&g->r, g->rs->n_rules)].hint;
 	start_draft(g, d);
 	fit_addresses(g, d, h);
 	fit_l4(g, d, h);

@@ -52,6 +52,7 @@ struct chain {
 	uint8_t hooks;
 	bool user, used;
 	uint8_t order;
+	int16_t caller; /* index of the first rule that calls it; -1: none */
 };
 
 struct gen {
@@ -364,7 +365,7 @@ m_mac(struct gen *g)
 static void
 mark_value(struct gen *g)
 {
-	uint32_t mark = chance(&g->r, 30) ? 0 : PICK(&g->r, g->rs->pool.marks);
+	uint32_t mark = chance(&g->r, 50) ? 0 : PICK(&g->r, g->rs->pool.marks);
 
 	if (chance(&g->r, 40)) {
 		uint32_t mask = PICK(&g->r, ((uint32_t[]){0xff, 0xf, 0xffff0000, 0x80000001}));
@@ -1038,8 +1039,8 @@ write_address(struct gen *g, const char *option, uint32_t *hint)
 	if (!invert(g))
 		*hint = address_value(a);
 	say(g, " %s %s", option, addresses[a].text);
-	if (chance(&g->r, 50))
-		say(g, "/%u", PICK(&g->r, ((unsigned[]){4, 8, 16, 24, 31})));
+	if (chance(&g->r, 60))
+		say(g, "/%u", PICK(&g->r, ((unsigned[]){1, 4, 8, 8, 16, 24, 31})));
 	else if (chance(&g->r, 10))
 		say(g, "/%s", PICK(&g->r, ((const char *const[]){"255.0.255.0", "0.0.0.255"})));
 }
@@ -1050,12 +1051,14 @@ write_iface(struct gen *g, const char *option, bool in)
 	unsigned i = rnd(&g->r, 3);
 	bool not = invert(g);
 
-	if (chance(&g->r, 15))
+	if (chance(&g->r, 8))
 		say(g, " %s %s", option, PICK(&g->r, ((const char *const[]){"t+", "lo", "tt0", "eth+"})));
 	else
 		say(g, " %s t%u", option, i);
 	if (!not && in)
 		g->rule->hint.iface = (int8_t)i;
+	else if (!not)
+		g->rule->hint.out = (int8_t)i;
 }
 
 static void
@@ -1063,9 +1066,9 @@ write_header(struct gen *g)
 {
 	struct hint *h = &g->rule->hint;
 
-	if (chance(&g->r, 25))
+	if (chance(&g->r, 15))
 		write_address(g, "-s", &h->src);
-	if (chance(&g->r, 25))
+	if (chance(&g->r, 15))
 		write_address(g, "-d", &h->dst);
 	if (!(g->hooks & (H_OUT | H_POST)) && chance(&g->r, 20))
 		write_iface(g, "-i", true);
@@ -1111,6 +1114,7 @@ write_target(struct gen *g)
 	int t = -1;
 
 	if (what < 20 && (to = callee(g))) {
+		to->caller = to->used ? to->caller : (int16_t)g->rs->n_rules;
 		to->used = true;
 		say(g, " %s %s", chance(&g->r, 25) ? "-g" : "-j", to->name);
 		return;
@@ -1144,7 +1148,8 @@ new_rule(struct gen *g)
 	memset(r, 0, sizeof(*r));
 	strcpy(r->table, table_names[g->table]);
 	strcpy(r->chain, g->chains[g->chain].name);
-	r->hint.iface = -1;
+	r->hint.iface = r->hint.out = -1;
+	r->caller = g->chains[g->chain].caller;
 	r->hint.local = g->hooks == H_IN;
 	r->hint.made_here = g->hooks && !(g->hooks & ~H_OUT);
 	g->rule = r;
@@ -1219,7 +1224,8 @@ declare(struct gen *g, const struct chain *c)
 	if (c->user)
 		sprintf(to, "%s :%s - [0:0]\n", table_names[g->table], c->name);
 	else
-		sprintf(to, "%s :%s %s [0:0]\n", table_names[g->table], c->name, chance(&g->r, 10) ? "DROP" : "ACCEPT");
+		sprintf(to, "%s :%s %s [0:0]\n", table_names[g->table], c->name,
+			chance(&g->r, g->table == 2 ? 10 : 1) ? "DROP" : "ACCEPT");
 }
 
 static void
@@ -1233,13 +1239,13 @@ make_chains(struct gen *g)
 		if (!(table_hooks[g->table] & 1u << h))
 			continue;
 		c = &g->chains[g->n_chains++];
-		*c = (struct chain){.hooks = (uint8_t)(1u << h), .used = true};
+		*c = (struct chain){.hooks = (uint8_t)(1u << h), .used = true, .caller = -1};
 		strcpy(c->name, hook_names[h]);
 		declare(g, c);
 	}
 	for (i = 0; i < n; i++) {
 		c = &g->chains[g->n_chains++];
-		*c = (struct chain){.user = true, .order = (uint8_t)i};
+		*c = (struct chain){.user = true, .order = (uint8_t)i, .caller = -1};
 		/* half of them for one hook, so that what only is allowed there gets its turn */
 		c->hooks = chance(&g->r, 50) ? table_hooks[g->table] : (uint8_t)(1u << PICK(&g->r, ((unsigned[]){0, 1, 2, 2, 2, 3, 4})));
 		snprintf(c->name, sizeof(c->name), "%c%u", "abcdefgh"[rnd(&g->r, 8)], i);

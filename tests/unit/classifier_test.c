@@ -483,7 +483,7 @@ static const struct fault {
 	{"intervals begin one too late", CHAIN_SERVICES, interval_too_late},
 	{"port ranges end one too early", CHAIN_ODD, port_too_narrow},
 	{"later fragments are forgotten", CHAIN_ODD, no_fragments},
-	{"the side of a node is forgotten", CHAIN_SERVICES, side_forgotten},
+	{"the side of a node is forgotten", CHAIN_MIXED, side_forgotten},
 	{"packets cut short are taken for whole", CHAIN_ODD, cut_short_ignored},
 	{"the state of a connection is not looked at", CHAIN_ODD, state_ignored},
 };

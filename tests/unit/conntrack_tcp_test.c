@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * TCP as nf_conntrack sees it: sequences of segments, each with the state that a rule sees, the state of the connection, its
- * timeout and whether it is assured afterwards.
+ * TCP as nf_conntrack sees it: sequences of segments, each with the state that a rule sees, the
+ * state of the connection, its timeout and whether it is assured afterwards.
  */
 #include "tests/unit/support/flows.h"
 
@@ -20,9 +20,9 @@ struct step {
 	uint8_t flags;
 	uint32_t seq, ack;
 	uint16_t win, len;
-	uint8_t state;  /* conntrack_state_bit() */
-	int8_t tcp;     /* enum ct_tcp_state */
-	uint32_t left;  /* s */
+	uint8_t state; /* conntrack_state_bit() */
+	int8_t tcp;    /* enum ct_tcp_state */
+	uint32_t left; /* s */
 	bool assured;
 };
 
@@ -32,6 +32,7 @@ struct sequence {
 	struct step steps[STEPS_MAX];
 };
 
+/* clang-format off */
 #define HANDSHAKE \
 	{'>', S, 100, 0, 8192, 0, NEW, TCP_CT_SYN_SENT, 120, false}, \
 	{'<', S | A, 500, 101, 8192, 0, EST, TCP_CT_SYN_RECV, 60, false}, \
@@ -178,16 +179,20 @@ static const struct sequence sequences[] = {
 		{'>', S, 200, 0, 8192, 0, NEW, TCP_CT_SYN_SENT, 120, false},
 	}},
 };
+/* clang-format on */
 
-static const struct test_ip here = {.src = "10.0.0.2", .dst = "10.1.0.2"}, there = {.src = "10.1.0.2", .dst = "10.0.0.2"};
+static const struct test_ip here = {.src = "10.0.0.2", .dst = "10.1.0.2"},
+			    there = {.src = "10.1.0.2", .dst = "10.0.0.2"};
 
 static uint32_t
 send_step(struct test_flows *f, const struct step *s)
 {
-	struct test_segment segment = {.flags = s->flags, .seq = s->seq, .ack = s->ack, .win = s->win, .len = s->len};
+	struct test_segment segment = {
+		.flags = s->flags, .seq = s->seq, .ack = s->ack, .win = s->win, .len = s->len};
 	uint8_t buf[2048];
 	bool out = s->dir == '>';
-	size_t len = test_segment(buf, out ? &here : &there, out ? 1000 : 80, out ? 80 : 1000, &segment);
+	size_t len =
+		test_segment(buf, out ? &here : &there, out ? 1000 : 80, out ? 80 : 1000, &segment);
 
 	return test_pass_through(f, buf, len);
 }
@@ -203,8 +208,8 @@ check_step(struct test_flows *f, const char *name, unsigned i, const struct step
 
 	if (state == s->state && tcp == s->tcp && left == s->left && assured == s->assured)
 		return;
-	fail_msg("%s, segment %u: state %u, tcp %d, %llu s, assured %d", name, i, state, tcp, (unsigned long long)left,
-		assured);
+	fail_msg("%s, segment %u: state %u, tcp %d, %llu s, assured %d", name, i, state, tcp,
+		(unsigned long long)left, assured);
 }
 
 static void
@@ -247,7 +252,8 @@ test_syn_does_not_refresh(void **state)
 	end = f.env.env.now + 120 * TEST_SECOND;
 	test_pass(&f.env, 50 * TEST_SECOND);
 	send_step(&f, &syn);
-	assert_int_equal(test_conn(&f, IPPROTO_TCP, "10.0.0.2", 1000, "10.1.0.2", 80)->expires, end);
+	assert_int_equal(
+		test_conn(&f, IPPROTO_TCP, "10.0.0.2", 1000, "10.1.0.2", 80)->expires, end);
 	test_pass(&f.env, 71 * TEST_SECOND);
 	assert_null(test_conn(&f, IPPROTO_TCP, "10.0.0.2", 1000, "10.1.0.2", 80));
 	assert_int_equal(test_flows_fini(&f), 0);
@@ -266,19 +272,22 @@ send_options(struct test_flows *f, bool out, const struct test_segment *s)
 static void
 test_window_scale(void **state)
 {
-	static const uint8_t scale7[] = {1, 3, 3, 7}, scale15[] = {1, 3, 3, 15}, bad[] = {3, 200, 0, 0};
+	static const uint8_t scale7[] = {1, 3, 3, 7}, scale15[] = {1, 3, 3, 15},
+			     bad[] = {3, 200, 0, 0};
 	const struct {
 		const uint8_t *mine, *yours;
 		uint8_t expected; /* state of data 500,000 bytes ahead */
-	} rows[] = {{scale7, scale7, EST}, {scale7, NULL, INVALID}, {NULL, scale7, INVALID}, {scale15, scale15, EST},
-		{bad, scale7, INVALID}};
+	} rows[] = {{scale7, scale7, EST}, {scale7, NULL, INVALID}, {NULL, scale7, INVALID},
+		{scale15, scale15, EST}, {bad, scale7, INVALID}};
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < RTE_DIM(rows); i++) {
 		struct test_segment syn = {S, 100, 0, 8192, 0, rows[i].mine, rows[i].mine ? 4 : 0};
-		struct test_segment answer = {S | A, 500, 101, 8192, 0, rows[i].yours, rows[i].yours ? 4 : 0};
-		struct test_segment ack = {A, 101, 501, 8192, 0, NULL, 0}, back = {A, 501, 101, 8192, 0, NULL, 0};
+		struct test_segment answer = {
+			S | A, 500, 101, 8192, 0, rows[i].yours, rows[i].yours ? 4 : 0};
+		struct test_segment ack = {A, 101, 501, 8192, 0, NULL, 0},
+				    back = {A, 501, 101, 8192, 0, NULL, 0};
 		struct test_segment far = {A, 101 + 500000, 501, 8192, 100, NULL, 0};
 		struct test_flows f;
 
@@ -297,14 +306,16 @@ static void
 test_sack(void **state)
 {
 	static const uint8_t permitted[] = {1, 1, 4, 2};
-	static const uint8_t sent[] = {1, 1, 5, 10, 0, 0, 0, 200, 0, 0, 0, 201}, unsent[] = {1, 1, 5, 10, 0, 0, 0, 200, 0, 0, 1, 200};
+	static const uint8_t sent[] = {1, 1, 5, 10, 0, 0, 0, 200, 0, 0, 0, 201},
+			     unsent[] = {1, 1, 5, 10, 0, 0, 0, 200, 0, 0, 1, 200};
 	const struct test_segment open[] = {
 		{S, 100, 0, 8192, 0, permitted, 4},
 		{S | A, 500, 101, 8192, 0, permitted, 4},
 		{A, 101, 501, 8192, 0, NULL, 0},
 	};
 	const struct test_segment data = {A, 101, 501, 8192, 100, NULL, 0};
-	const struct test_segment good = {A, 501, 101, 8192, 0, sent, 12}, bad = {A, 501, 101, 8192, 0, unsent, 12};
+	const struct test_segment good = {A, 501, 101, 8192, 0, sent, 12},
+				  bad = {A, 501, 101, 8192, 0, unsent, 12};
 	struct test_flows f;
 	size_t i;
 

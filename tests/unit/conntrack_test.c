@@ -14,7 +14,8 @@
 enum { INVALID = 1, EST = 2, REL = 4, NEW = 8, UNTRACKED = 64, DROPPED = 0 };
 enum { SYN = 2, RST = 4, ACK = 16 };
 
-static const struct test_ip here = {.src = "10.0.0.2", .dst = "10.1.0.2"}, there = {.src = "10.1.0.2", .dst = "10.0.0.2"};
+static const struct test_ip here = {.src = "10.0.0.2", .dst = "10.1.0.2"},
+			    there = {.src = "10.1.0.2", .dst = "10.0.0.2"};
 
 static struct test_flows f;
 
@@ -49,7 +50,8 @@ udp(const struct test_ip *ip, uint16_t sport, uint16_t dport)
 }
 
 static uint32_t
-tcp(const struct test_ip *ip, uint16_t sport, uint16_t dport, uint8_t flags, uint32_t seq, uint32_t ack)
+tcp(const struct test_ip *ip, uint16_t sport, uint16_t dport, uint8_t flags, uint32_t seq,
+	uint32_t ack)
 {
 	const struct test_segment s = {.flags = flags, .seq = seq, .ack = ack, .win = 8192};
 	uint8_t buf[256];
@@ -60,7 +62,8 @@ tcp(const struct test_ip *ip, uint16_t sport, uint16_t dport, uint8_t flags, uin
 static void
 open_tcp(const char *src, uint16_t sport)
 {
-	const struct test_ip out = {.src = src, .dst = "10.1.0.2"}, back = {.src = "10.1.0.2", .dst = src};
+	const struct test_ip out = {.src = src, .dst = "10.1.0.2"},
+			     back = {.src = "10.1.0.2", .dst = src};
 
 	tcp(&out, sport, 80, SYN, 100, 0);
 	tcp(&back, 80, sport, SYN | ACK, 500, 101);
@@ -133,9 +136,20 @@ icmp(const struct test_ip *ip, uint8_t type, uint16_t id)
 static void
 test_icmp_questions(void **state)
 {
-	static const struct { uint8_t type, answer; uint32_t state; } rows[] = {
-		{8, 0, NEW}, {13, 14, NEW}, {15, 16, NEW}, {17, 18, NEW},
-		{0, 8, INVALID}, {14, 13, INVALID}, {9, 9, INVALID}, {10, 10, INVALID}, {19, 19, INVALID}, {40, 40, INVALID},
+	static const struct {
+		uint8_t type, answer;
+		uint32_t state;
+	} rows[] = {
+		{8, 0, NEW},
+		{13, 14, NEW},
+		{15, 16, NEW},
+		{17, 18, NEW},
+		{0, 8, INVALID},
+		{14, 13, INVALID},
+		{9, 9, INVALID},
+		{10, 10, INVALID},
+		{19, 19, INVALID},
+		{40, 40, INVALID},
 	};
 	size_t i;
 
@@ -173,28 +187,36 @@ static void
 test_icmp_errors(void **state)
 {
 	uint8_t sent[256], back[256];
-	size_t len = test_udp(sent, &here, 1000, 53, 10), answer = test_udp(back, &there, 53, 1000, 10);
+	size_t len = test_udp(sent, &here, 1000, 53, 10),
+	       answer = test_udp(back, &there, 53, 1000, 10);
 
 	(void)state;
 	assert_int_equal(error_about("10.9.9.9", "10.0.0.2", sent, len), INVALID);
 	assert_int_equal(udp(&here, 1000, 53), NEW);
 	assert_int_equal(error_about("10.9.9.9", "10.0.0.2", sent, len), REL);
 	assert_int_equal(error_about("10.1.0.2", "10.0.0.2", sent, 28), REL);
-	assert_int_equal(error_about("10.9.9.9", "10.0.0.2", sent, 23), INVALID); /* ports cut off */
-	assert_int_equal(error_about("10.9.9.9", "10.0.0.3", sent, len), INVALID); /* for somebody else */
-	assert_int_equal(error_about("10.9.9.9", "10.1.0.2", back, answer), REL); /* the other direction */
+	assert_int_equal(
+		error_about("10.9.9.9", "10.0.0.2", sent, 23), INVALID); /* ports cut off */
+	assert_int_equal(
+		error_about("10.9.9.9", "10.0.0.3", sent, len), INVALID); /* for somebody else */
+	assert_int_equal(
+		error_about("10.9.9.9", "10.1.0.2", back, answer), REL); /* the other direction */
 	sent[6] = 0x20;
 	sent[7] = 1; /* about a later fragment */
 	assert_int_equal(error_about("10.9.9.9", "10.0.0.2", sent, len), INVALID);
 	assert_int_equal(count(), 1);
-	assert_int_equal(test_conn(&f, IPPROTO_UDP, "10.0.0.2", 1000, "10.1.0.2", 53)->count[0].packets, 1);
+	assert_int_equal(
+		test_conn(&f, IPPROTO_UDP, "10.0.0.2", 1000, "10.1.0.2", 53)->count[0].packets, 1);
 }
 
 static void
 test_other_protocols(void **state)
 {
-	static const struct { uint8_t proto; uint64_t left, both; } rows[] = {
-		{IPPROTO_GRE, 30, 180}, {IPPROTO_ESP, 600, 600}, {89, 600, 600}, {IPPROTO_DCCP, 600, 600}};
+	static const struct {
+		uint8_t proto;
+		uint64_t left, both;
+	} rows[] = {{IPPROTO_GRE, 30, 180}, {IPPROTO_ESP, 600, 600}, {89, 600, 600},
+		{IPPROTO_DCCP, 600, 600}};
 	uint8_t buf[256], payload[24] = {0};
 	size_t i;
 
@@ -202,11 +224,17 @@ test_other_protocols(void **state)
 	for (i = 0; i < RTE_DIM(rows); i++) {
 		struct conn *c;
 
-		assert_int_equal(test_pass_through(&f, buf, test_ip4(buf, &here, rows[i].proto, payload, 24)), NEW);
+		assert_int_equal(test_pass_through(
+					 &f, buf, test_ip4(buf, &here, rows[i].proto, payload, 24)),
+			NEW);
 		c = test_conn(&f, rows[i].proto, "10.0.0.2", 0, "10.1.0.2", 0);
 		assert_int_equal(seconds_left(c), rows[i].left);
-		assert_int_equal(test_pass_through(&f, buf, test_ip4(buf, &there, rows[i].proto, payload, 24)), EST);
-		assert_int_equal(test_pass_through(&f, buf, test_ip4(buf, &here, rows[i].proto, payload, 24)), EST);
+		assert_int_equal(test_pass_through(&f, buf,
+					 test_ip4(buf, &there, rows[i].proto, payload, 24)),
+			EST);
+		assert_int_equal(test_pass_through(
+					 &f, buf, test_ip4(buf, &here, rows[i].proto, payload, 24)),
+			EST);
 		assert_int_equal(seconds_left(c), rows[i].both);
 	}
 }
@@ -215,7 +243,8 @@ static struct pkt *
 udp_in_zone(const struct test_ip *ip, uint16_t zone, uint8_t dirs)
 {
 	uint8_t buf[256];
-	struct pkt *p = test_arrive(&f, buf, test_udp(buf, ip, ip == &here ? 1000 : 53, ip == &here ? 53 : 1000, 10));
+	struct pkt *p = test_arrive(
+		&f, buf, test_udp(buf, ip, ip == &here ? 1000 : 53, ip == &here ? 53 : 1000, 10));
 
 	p->ct_zone = zone;
 	p->ct_zone_dir = dirs;
@@ -291,7 +320,8 @@ test_references(void **state)
 	struct conn *c;
 
 	(void)state;
-	assert_int_equal(conntrack_input(&f.env.env, &f.router.r, p, RULES_PREROUTING, &f.why), FILTER_ACCEPT);
+	assert_int_equal(conntrack_input(&f.env.env, &f.router.r, p, RULES_PREROUTING, &f.why),
+		FILTER_ACCEPT);
 	c = conntrack_of(&f.router.r, p);
 	assert_int_equal(c->refs, 1);
 	copy = env_pkt_copy(&f.env.env, p);
@@ -327,7 +357,8 @@ unconfirmed(const void *data, size_t len)
 {
 	struct pkt *p = test_arrive(&f, data, len);
 
-	assert_int_equal(conntrack_input(&f.env.env, &f.router.r, p, RULES_PREROUTING, &f.why), FILTER_ACCEPT);
+	assert_int_equal(conntrack_input(&f.env.env, &f.router.r, p, RULES_PREROUTING, &f.why),
+		FILTER_ACCEPT);
 	return p;
 }
 
@@ -348,7 +379,8 @@ test_clash(void **state)
 	(void)state;
 	a = unconfirmed(buf, len);
 	b = unconfirmed(buf, len);
-	c = unconfirmed(buf, test_udp(buf, &there, 53, 1000, 10)); /* the same flow, begun from the other end */
+	c = unconfirmed(buf,
+		test_udp(buf, &there, 53, 1000, 10)); /* the same flow, begun from the other end */
 	assert_int_equal(count(), 3);
 	assert_int_equal(confirm(a), FILTER_ACCEPT);
 	assert_int_equal(confirm(b), FILTER_ACCEPT);
@@ -380,7 +412,8 @@ count_visit(void *arg, uint32_t index, struct conn *c)
 	++*(uint32_t *)arg;
 }
 
-/* Address translation gave the second another reply: it lives for its replies, and only for a second. */
+/* Address translation gave the second another reply: it lives for its replies, and only for a
+ * second. */
 static void
 test_clash_by_request(void **state)
 {
@@ -395,7 +428,8 @@ test_clash_by_request(void **state)
 	assert_int_equal(confirm(a), FILTER_ACCEPT);
 	assert_int_equal(confirm(b), FILTER_ACCEPT);
 	assert_int_not_equal(a->ct, b->ct);
-	assert_int_equal(c->status & (CT_NAT_CLASH | CT_FIXED_TIMEOUT), CT_NAT_CLASH | CT_FIXED_TIMEOUT);
+	assert_int_equal(
+		c->status & (CT_NAT_CLASH | CT_FIXED_TIMEOUT), CT_NAT_CLASH | CT_FIXED_TIMEOUT);
 	assert_int_equal(udp(&there, 53, 1001), EST);
 	assert_int_equal(udp(&here, 1000, 53), NEW);
 	test_conntrack_check(f.filters.conntrack, 2);
@@ -414,7 +448,8 @@ syn_from(uint32_t source, uint16_t sport)
 	char text[16];
 	const struct test_ip ip = {.src = text, .dst = "10.1.0.2"};
 
-	snprintf(text, sizeof(text), "11.%u.%u.%u", source >> 16 & 255, source >> 8 & 255, source & 255);
+	snprintf(text, sizeof(text), "11.%u.%u.%u", source >> 16 & 255, source >> 8 & 255,
+		source & 255);
 	return tcp(&ip, sport, 80, SYN, source, 0);
 }
 
@@ -436,9 +471,11 @@ test_full(void **state)
 	assert_true(s.early_drop > 0);
 	test_conntrack_check(f.filters.conntrack, 0);
 	for (i = 0; i < 32; i++)
-		assert_non_null(test_conn(&f, IPPROTO_TCP, "10.0.0.2", (uint16_t)(2000 + i), "10.1.0.2", 80));
+		assert_non_null(test_conn(
+			&f, IPPROTO_TCP, "10.0.0.2", (uint16_t)(2000 + i), "10.1.0.2", 80));
 	for (i = 32; i < 200; i++) {
-		const struct test_ip out = {.src = "10.0.0.3", .dst = "10.1.0.2"}, back = {.src = "10.1.0.2", .dst = "10.0.0.3"};
+		const struct test_ip out = {.src = "10.0.0.3", .dst = "10.1.0.2"},
+				     back = {.src = "10.1.0.2", .dst = "10.0.0.3"};
 
 		tcp(&out, (uint16_t)i, 80, SYN, 100, 0);
 		tcp(&back, 80, (uint16_t)i, SYN | ACK, 500, 101);
@@ -454,7 +491,8 @@ static void
 test_reserve(void **state)
 {
 	const struct ip_prefix management = test_prefix("10.0.0.99/32");
-	const struct test_ip out = {.src = "10.0.0.99", .dst = "10.1.0.2"}, back = {.src = "10.1.0.2", .dst = "10.0.0.99"};
+	const struct test_ip out = {.src = "10.0.0.99", .dst = "10.1.0.2"},
+			     back = {.src = "10.1.0.2", .dst = "10.0.0.99"};
 	uint32_t i;
 
 	(void)state;
@@ -479,7 +517,8 @@ test_reserve(void **state)
 	assert_int_equal(count(), 64);
 	assert_non_null(test_conn(&f, IPPROTO_TCP, "10.0.0.99", 1, "10.1.0.2", 22));
 	for (i = 0; i < 56; i++)
-		assert_non_null(test_conn(&f, IPPROTO_TCP, "10.0.0.2", (uint16_t)(2000 + i), "10.1.0.2", 80));
+		assert_non_null(test_conn(
+			&f, IPPROTO_TCP, "10.0.0.2", (uint16_t)(2000 + i), "10.1.0.2", 80));
 	assert_int_equal(conntrack_set_management(f.filters.conntrack, NULL, 0), 0);
 }
 
@@ -583,7 +622,8 @@ test_expiry(void **state)
 	assert_int_equal(count(), 1);
 	wakeups(32 * TEST_SECOND);
 	assert_int_equal(count(), 0);
-	/* What has expired is not found, and does not stand in the way, also before it is swept away. */
+	/* What has expired is not found, and does not stand in the way, also before it is swept
+	 * away. */
 	udp(&here, 1000, 53);
 	f.env.env.now += 100 * TEST_SECOND;
 	assert_null(test_conn(&f, IPPROTO_UDP, "10.0.0.2", 1000, "10.1.0.2", 53));
@@ -638,9 +678,11 @@ test_print(void **state)
 		"src=10.1.0.2 dst=10.0.0.2 sport=80 dport=1000 mark=0 use=1",
 		"tcp      6 431999 ESTABLISHED src=10.0.0.2 dst=10.1.0.2 sport=2000 dport=80 "
 		"src=10.1.0.2 dst=10.0.0.2 sport=80 dport=2000 [ASSURED] mark=7 use=1",
-		"udp      17 29 src=10.0.0.2 dst=10.1.0.2 sport=1000 dport=53 packets=1 bytes=38 [UNREPLIED] "
+		"udp      17 29 src=10.0.0.2 dst=10.1.0.2 sport=1000 dport=53 packets=1 bytes=38 "
+		"[UNREPLIED] "
 		"src=10.1.0.2 dst=10.0.0.2 sport=53 dport=1000 packets=0 bytes=0 mark=0 use=1",
-		"icmp     1 29 src=10.0.0.2 dst=10.1.0.2 type=8 code=0 id=44 packets=1 bytes=36 [UNREPLIED] "
+		"icmp     1 29 src=10.0.0.2 dst=10.1.0.2 type=8 code=0 id=44 packets=1 bytes=36 "
+		"[UNREPLIED] "
 		"src=10.1.0.2 dst=10.0.0.2 type=0 code=0 id=44 packets=0 bytes=0 mark=0 use=1",
 		"unknown  89 599 src=10.0.0.2 dst=10.1.0.2 packets=1 bytes=24 [UNREPLIED] "
 		"src=10.1.0.2 dst=10.0.0.2 packets=0 bytes=0 mark=0 use=1",
@@ -659,7 +701,8 @@ test_print(void **state)
 	test_pass_through(&f, buf, test_ip4(buf, &here, 89, payload, 4));
 	conns[0] = test_conn(&f, IPPROTO_TCP, "10.0.0.2", 1000, "10.1.0.2", 80);
 	conns[1] = test_conn(&f, IPPROTO_TCP, "10.0.0.2", 2000, "10.1.0.2", 80);
-	conntrack_set_mark(&f.env.env, test_conn(&f, IPPROTO_TCP, "10.0.0.2", 2000, "10.1.0.2", 80), 7);
+	conntrack_set_mark(
+		&f.env.env, test_conn(&f, IPPROTO_TCP, "10.0.0.2", 2000, "10.1.0.2", 80), 7);
 	conns[2] = test_conn(&f, IPPROTO_UDP, "10.0.0.2", 1000, "10.1.0.2", 53);
 	conns[3] = test_conn(&f, IPPROTO_ICMP, "10.0.0.2", 44, "10.1.0.2", 8 << 8);
 	conns[4] = test_conn(&f, 89, "10.0.0.2", 0, "10.1.0.2", 0);
@@ -668,7 +711,8 @@ test_print(void **state)
 
 		assert_string_equal(line, expected[i]);
 		assert_int_equal(len, strlen(line));
-		assert_int_equal(conntrack_print(conns[i], f.env.env.now, small, sizeof(small)) > 50, 1);
+		assert_int_equal(
+			conntrack_print(conns[i], f.env.env.now, small, sizeof(small)) > 50, 1);
 		assert_int_equal(strlen(small), sizeof(small) - 1);
 	}
 }
@@ -728,7 +772,10 @@ test_random(void **state)
 	for (i = 0; i < ROUNDS; i++) {
 		uint32_t x = env_random(&f.env.env), slot = x % HELD, k;
 		const struct test_ip *ip = x & 256 ? &here : &there;
-		const struct test_segment s = {.flags = (uint8_t)(x >> 9 & 0x17), .seq = x >> 20 & 3, .ack = x >> 22 & 3, .win = 100};
+		const struct test_segment s = {.flags = (uint8_t)(x >> 9 & 0x17),
+			.seq = x >> 20 & 3,
+			.ack = x >> 22 & 3,
+			.win = 100};
 		uint16_t a = (uint16_t)(1000 + (x >> 14 & 15)), b = (uint16_t)(80 + (x >> 24 & 7));
 
 		if (held[slot]) {
@@ -736,7 +783,8 @@ test_random(void **state)
 				conntrack_confirm(&f.env.env, &f.router.r, held[slot], &f.why);
 			env_pkt_free(&f.env.env, held[slot]);
 		}
-		held[slot] = test_arrive(&f, buf, x >> 27 & 1 ? test_segment(buf, ip, a, b, &s) : test_udp(buf, ip, a, b, 4));
+		held[slot] = test_arrive(&f, buf,
+			x >> 27 & 1 ? test_segment(buf, ip, a, b, &s) : test_udp(buf, ip, a, b, 4));
 		conntrack_input(&f.env.env, &f.router.r, held[slot], RULES_PREROUTING, &f.why);
 		if (x % 7 == 0)
 			test_pass(&f.env, (x >> 8 & 15) * TEST_SECOND);

@@ -28,6 +28,7 @@ test_flows_fini(struct test_flows *f)
 	unsigned left;
 
 	conntrack_flush(&f->env.env, f->filters.conntrack);
+	ct_expect_free(&f->env.env, f->filters.conntrack);
 	left = f->filters.conntrack->count;
 	conntrack_free(f->filters.conntrack, &f->env.env);
 	f->filters.conntrack = NULL;
@@ -36,7 +37,8 @@ test_flows_fini(struct test_flows *f)
 }
 
 size_t
-test_segment(uint8_t *buf, const struct test_ip *ip, uint16_t sport, uint16_t dport, const struct test_segment *s)
+test_segment(uint8_t *buf, const struct test_ip *ip, uint16_t sport, uint16_t dport,
+	const struct test_segment *s)
 {
 	size_t header = sizeof(struct tcphdr) + s->options_len, all = header + s->len;
 	struct tcphdr h = {
@@ -48,7 +50,8 @@ test_segment(uint8_t *buf, const struct test_ip *ip, uint16_t sport, uint16_t dp
 		.window = htons(s->win),
 	};
 	uint8_t *l4 = malloc(all);
-	uint64_t sum = csum_pseudo4(inet_addr(ip->src), inet_addr(ip->dst), IPPROTO_TCP, (uint16_t)all);
+	uint64_t sum =
+		csum_pseudo4(inet_addr(ip->src), inet_addr(ip->dst), IPPROTO_TCP, (uint16_t)all);
 	size_t len;
 
 	if (!l4)
@@ -81,7 +84,8 @@ bool
 test_track(struct test_flows *f, struct pkt *p)
 {
 	f->why = DROP_NONE;
-	return conntrack_input(&f->env.env, &f->router.r, p, RULES_PREROUTING, &f->why) == FILTER_ACCEPT &&
+	return conntrack_input(&f->env.env, &f->router.r, p, RULES_PREROUTING, &f->why) ==
+		       FILTER_ACCEPT &&
 	       conntrack_confirm(&f->env.env, &f->router.r, p, &f->why) == FILTER_ACCEPT;
 }
 
@@ -96,7 +100,8 @@ test_pass_through(struct test_flows *f, const void *data, size_t len)
 }
 
 struct conn *
-test_conn(struct test_flows *f, uint8_t proto, const char *src, uint16_t sport, const char *dst, uint16_t dport)
+test_conn(struct test_flows *f, uint8_t proto, const char *src, uint16_t sport, const char *dst,
+	uint16_t dport)
 {
 	struct ct_tuple t;
 	enum ct_dir dir;
@@ -130,8 +135,10 @@ links_in_hash(const struct conntrack *ct)
 		for (; link; link = conn_at(ct, link >> 1)->next[link & 1]) {
 			const struct conn *c = conn_at(ct, link >> 1);
 
-			must(ct_confirmed(c) && !(c->status & CT_DYING), "in the hash, but dead", link >> 1);
-			must(ct_bucket(ct, c->hash[link & 1]) == &ct->buckets[b], "in a wrong bucket", link >> 1);
+			must(ct_confirmed(c) && !(c->status & CT_DYING), "in the hash, but dead",
+				link >> 1);
+			must(ct_bucket(ct, c->hash[link & 1]) == &ct->buckets[b],
+				"in a wrong bucket", link >> 1);
 			must(++links <= 2 * ct->count, "a chain goes round", link >> 1);
 		}
 	}
@@ -147,14 +154,17 @@ conns_in_wheel(const struct conntrack *ct)
 		for (slot = 0; slot < WHEEL_SLOTS; slot++) {
 			uint32_t i = ct->wheel.head[level][slot], prev = 0;
 
-			must((i != 0) == (ct->wheel.used[level] >> slot & 1), "slot and its bit", slot);
+			must((i != 0) == (ct->wheel.used[level] >> slot & 1), "slot and its bit",
+				slot);
 			for (; i; prev = i, i = conn_at(ct, i)->due_next) {
 				const struct conn *c = conn_at(ct, i);
 
-				must(c->due_slot == level * WHEEL_SLOTS + slot + 1, "in a wrong slot", i);
+				must(c->due_slot == level * WHEEL_SLOTS + slot + 1,
+					"in a wrong slot", i);
 				must(c->due_prev == prev, "a broken list", i);
 				must(c->due >= ct->wheel.base, "due in the past", i);
-				must(c->expires >> WHEEL_TICK_SHIFT >= c->due - 1u || c->due == ct->wheel.base,
+				must(c->expires >> WHEEL_TICK_SHIFT >= c->due - 1u ||
+						c->due == ct->wheel.base,
 					"it ends before it is looked at", i);
 				n++;
 			}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * For tests of connection tracking: a router with a table, TCP segments with every field, and a check of all that must hold
- * between packets.
+ * For tests of connection tracking: a router with a table, TCP segments with every field, and a
+ * check of all that must hold between packets.
  */
 #ifndef TESTS_UNIT_SUPPORT_FLOWS_H
 #define TESTS_UNIT_SUPPORT_FLOWS_H
@@ -29,19 +29,22 @@ struct test_segment {
 };
 
 /* A TCP packet with right checksums. => its length. */
-size_t test_segment(uint8_t *buf, const struct test_ip *ip, uint16_t sport, uint16_t dport, const struct test_segment *s);
+size_t test_segment(uint8_t *buf, const struct test_ip *ip, uint16_t sport, uint16_t dport,
+	const struct test_segment *s);
 
 /* The packet, parsed, as come in by eth0; the caller's. */
 struct pkt *test_arrive(struct test_flows *f, const void *data, size_t len);
-/* Through PREROUTING's tracking and, unless it is dropped, confirmed. => false: dropped, f->why says why. */
+/* Through PREROUTING's tracking and, unless it is dropped, confirmed. => false: dropped, f->why
+ * says why. */
 bool test_track(struct test_flows *f, struct pkt *p);
 /* The same, and freed. => its state as conntrack_state_bit(), 0: dropped. */
 uint32_t test_pass_through(struct test_flows *f, const void *data, size_t len);
 /* The connection of these ends in the default zone; NULL: none. */
-struct conn *test_conn(struct test_flows *f, uint8_t proto, const char *src, uint16_t sport, const char *dst,
-	uint16_t dport);
+struct conn *test_conn(struct test_flows *f, uint8_t proto, const char *src, uint16_t sport,
+	const char *dst, uint16_t dport);
 
-/* Aborts with a sentence when counts, chains, wheel or references of the table contradict each other. `held`: references of packets. */
+/* Aborts with a sentence when counts, chains, wheel or references of the table contradict each
+ * other. `held`: references of packets. */
 void test_conntrack_check(const struct conntrack *ct, uint32_t held);
 
 #endif
