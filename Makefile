@@ -19,7 +19,7 @@ CFLAGS_release := -O3
 CFLAGS_debug   := -Og
 CFLAGS_asan    := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 LDFLAGS_asan   := -fsanitize=address,undefined
-CFLAGS_fuzz    := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+CFLAGS_fuzz    := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -Wno-gnu-variable-sized-type-not-at-end
 LDFLAGS_fuzz   := -fsanitize=address,undefined
 
 WARN   := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla
@@ -127,6 +127,8 @@ FUZZERS      := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c)
 build/fuzz/%_fuzz: build/fuzz/tests/fuzz/%_fuzz.o $(call objs,tests/unit/support $(BASE) $(CONTROL) $(ENGINE))
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ -Wl,--as-needed $(PKG_LIBS)
+
+build/fuzz/restore_fuzz: $(call objs,$(IPTABLES))
 
 fuzzers: $(FUZZERS:%=build/fuzz/%_fuzz)
 

@@ -14,11 +14,11 @@
 #include <stdlib.h>
 
 enum {
-	RANGES_MAX = 17,       /* 15 ports, or what is left beside 16 */
+	RANGES_MAX = 17, /* 15 ports, or what is left beside 16 */
 	BOXES_A_RULE = 32,
 	BOXES_MAX = 8 << 20,
 	STATES_ALL = 0x7f,
-	STATE_UNTRACKED = 6,   /* number of its bit in xt_state.h */
+	STATE_UNTRACKED = 6, /* number of its bit in xt_state.h */
 	ICMP_ANY_TYPE = 255,
 };
 
@@ -64,7 +64,8 @@ names_find(const struct names *n, name_number v)
 	return at;
 }
 
-/* The names that a rule means: `len` bytes count, the NUL among them unless it is a prefix (ruleset.h). */
+/* The names that a rule means: `len` bytes count, the NUL among them unless it is a prefix
+ * (ruleset.h). */
 static void
 name_interval(const uint64_t name[2], uint8_t len, name_number *lo, name_number *hi)
 {
@@ -219,29 +220,31 @@ narrow(struct shape *s, enum classifier_dim d, const struct ranges *with)
 }
 
 static void
-narrow_to(struct shape *s, enum classifier_dim d, uint32_t lo, uint32_t hi, bool not)
+narrow_to(struct shape *s, enum classifier_dim d, uint32_t lo, uint32_t hi, bool not )
 {
 	struct ranges r = {0};
 
 	ranges_add(&r, lo, RTE_MIN(hi, s->boxes->max[d]));
-	if (not)
+	if (not )
 		ranges_invert(&r, s->boxes->max[d]);
 	narrow(s, d, &r);
 }
 
-/* `addr`, `mask` in network byte order. Of a mask with holes, all between the smallest and the largest. */
+/* `addr`, `mask` in network byte order. Of a mask with holes, all between the smallest and the
+ * largest. */
 static void
-narrow_addr(struct shape *s, enum classifier_dim d, uint32_t addr, uint32_t mask, bool not)
+narrow_addr(struct shape *s, enum classifier_dim d, uint32_t addr, uint32_t mask, bool not )
 {
 	uint32_t lo = ntohl(addr), rest = ~ntohl(mask), hi = lo | rest;
 
-	if (not && (rest & (rest + 1) || lo > BOX_ADDR_MAX || hi == BOX_ADDR_MAX))
+	if (not &&(rest & (rest + 1) || lo > BOX_ADDR_MAX || hi == BOX_ADDR_MAX))
 		return; /* the two highest addresses are one here */
-	narrow_to(s, d, RTE_MIN(lo, (uint32_t)BOX_ADDR_MAX), RTE_MIN(hi, (uint32_t)BOX_ADDR_MAX), not);
+	narrow_to(s, d, RTE_MIN(lo, (uint32_t)BOX_ADDR_MAX), RTE_MIN(hi, (uint32_t)BOX_ADDR_MAX),
+		not );
 }
 
 static void
-narrow_name(struct shape *s, enum classifier_dim d, const uint64_t name[2], uint8_t len, bool not)
+narrow_name(struct shape *s, enum classifier_dim d, const uint64_t name[2], uint8_t len, bool not )
 {
 	const struct names *n = &s->boxes->names[d - DIM_IN];
 	name_number lo, hi;
@@ -249,7 +252,7 @@ narrow_name(struct shape *s, enum classifier_dim d, const uint64_t name[2], uint
 	if (len == 0)
 		return;
 	name_interval(name, len, &lo, &hi);
-	narrow_to(s, d, names_find(n, lo), names_find(n, hi), not);
+	narrow_to(s, d, names_find(n, lo), names_find(n, hi), not );
 }
 
 static void
@@ -274,9 +277,9 @@ shape_header(struct shape *s, const struct boxes *b, const struct ruleset_rule *
 }
 
 static void
-narrow_ports(struct shape *s, enum classifier_dim d, const uint16_t range[2], bool not)
+narrow_ports(struct shape *s, enum classifier_dim d, const uint16_t range[2], bool not )
 {
-	narrow_to(s, d, range[0], range[1], not);
+	narrow_to(s, d, range[0], range[1], not );
 }
 
 /* Each => whether the matches behind it count: it had nothing to do but to answer. */
@@ -310,7 +313,8 @@ shape_icmp(struct shape *s, const void *options)
 
 	narrow_to(s, DIM_FRAGMENT, 0, 0, false);
 	if (o->type != ICMP_ANY_TYPE)
-		narrow_to(s, DIM_SPORT, type | o->code[0], type | o->code[1], o->invflags & IPT_ICMP_INV);
+		narrow_to(s, DIM_SPORT, type | o->code[0], type | o->code[1],
+			o->invflags & IPT_ICMP_INV);
 	return true;
 }
 
@@ -366,7 +370,7 @@ shape_state(struct shape *s, const void *options)
 
 /* `mask` has the bits of xt_conntrack.h; SNAT and DNAT come on top of a state. */
 static bool
-shape_ctstate(struct shape *s, uint32_t mask, bool not)
+shape_ctstate(struct shape *s, uint32_t mask, bool not )
 {
 	uint32_t states = mask & 0xf;
 
@@ -471,7 +475,8 @@ ranges_join(struct ranges *r)
 	r->n = 1;
 }
 
-/* => number of boxes; where there would be too many, dimensions are made coarser, that with the most ranges first. */
+/* => number of boxes; where there would be too many, dimensions are made coarser, that with the
+ * most ranges first. */
 static unsigned
 shape_limit(struct shape *s)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What rules ask of a packet, as boxes: an interval in each dimension. A rule is one box, or several where it lists ports or excludes something.
- * Boxes may be larger than the rule, never smaller.
+ * What rules ask of a packet, as boxes: an interval in each dimension. A rule is one box, or
+ * several where it lists ports or excludes something. Boxes may be larger than the rule, never
+ * smaller.
  */
 #ifndef FILTERS_CLASSIFIER_BOXES_H
 #define FILTERS_CLASSIFIER_BOXES_H
@@ -20,7 +21,8 @@ struct box {
 	uint8_t states; /* bit per value of DIM_STATE, more exact than the interval */
 };
 
-/* Where sets of interface names begin; [0] is 0. A name's value in its dimension is the last that is not above it. */
+/* Where sets of interface names begin; [0] is 0. A name's value in its dimension is the last that
+ * is not above it. */
 struct names {
 	name_number *begin;
 	uint32_t n;
@@ -38,8 +40,8 @@ struct boxes {
 int boxes_init(struct boxes *b, const struct ruleset_chain *chain);
 void boxes_fini(struct boxes *b);
 /*
- * The boxes of all rules, instead of those before. `headers`: by what no extension tells; that is how a packet must be treated that layer 4 matches
- * may find malformed. => 0, -ENOMEM, or -E2BIG.
+ * The boxes of all rules, instead of those before. `headers`: by what no extension tells; that is
+ * how a packet must be treated that layer 4 matches may find malformed. => 0, -ENOMEM, or -E2BIG.
  */
 int boxes_fill(struct boxes *b, const struct ruleset_chain *chain, bool headers);
 

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Boxes to a tree. At each node every dimension is tried with a few kinds of cut, and the one is taken that leaves the fewest rules to look at.
+ * Boxes to a tree. At each node every dimension is tried with a few kinds of cut, and the one is
+ * taken that leaves the fewest rules to look at.
  *
- * - CUT_EDGES cuts wherever a box begins or ends, so each child is either inside or outside of a box. Boxes that the dimension says nothing about go
- *   to the side.
- * - CUT_NARROW does so for boxes that reach over few intervals only; those that reach over many go to the side, too (a net around many hosts).
- * - CUT_HALF cuts once, where half of the edges are to the left: for boxes that overlap so much that the others would multiply them.
+ * - CUT_EDGES cuts wherever a box begins or ends, so each child is either inside or outside of a
+ * box. Boxes that the dimension says nothing about go to the side.
+ * - CUT_NARROW does so for boxes that reach over few intervals only; those that reach over many go
+ * to the side, too (a net around many hosts).
+ * - CUT_HALF cuts once, where half of the edges are to the left: for boxes that overlap so much
+ * that the others would multiply them.
  *
- * Memory is bounded from the start: a node may spend a number of entries, and shares it out among its children as it shares out its boxes; what one
- * leaves is there for the next, and the side comes last. When all is spent, lists stay as long as they are.
+ * Memory is bounded from the start: a node may spend a number of entries, and shares it out among
+ * its children as it shares out its boxes; what one leaves is there for the next, and the side
+ * comes last. When all is spent, lists stay as long as they are.
  */
 #include "filters/classifier_tree.h"
 
@@ -16,17 +20,18 @@
 #include <stdlib.h>
 
 enum {
-	LIST_SHORT = 8,        /* entries that are not worth another node */
+	LIST_SHORT = 8, /* entries that are not worth another node */
 	LIST_SHORT_HEADERS = 32,
-	ENTRIES_A_BOX = 16,    /* what may be spent */
+	ENTRIES_A_BOX = 16, /* what may be spent */
 	ENTRIES_A_BOX_HEADERS = 3,
-	BYTES_A_RULE = 1024, BYTES_MORE = 1 << 16,
-	REACH_FEW = 4,         /* intervals that a box of CUT_NARROW reaches over */
-	NODE_BYTES = 32,       /* what a box may add to keys and children of a node */
+	BYTES_A_RULE = 1024,
+	BYTES_MORE = 1 << 16,
+	REACH_FEW = 4,   /* intervals that a box of CUT_NARROW reaches over */
+	NODE_BYTES = 32, /* what a box may add to keys and children of a node */
 	DEPTH_MAX = 48,
-	VISIT_COST = 3,        /* of one more list, in entries */
+	VISIT_COST = 3, /* of one more list, in entries */
 	NODE_COST = 4,
-	SIDE = INT32_MAX,      /* instead of an interval */
+	SIDE = INT32_MAX, /* instead of an interval */
 };
 
 enum cut_kind { CUT_EDGES, CUT_NARROW, CUT_HALF, CUT_KINDS };
@@ -65,10 +70,10 @@ struct build_tree {
 	/* of the cut that is tried: */
 	uint32_t *edges, *edges_sorted; /* where intervals begin, but the first */
 	uint32_t n_edges;
-	int32_t *first, *last;          /* intervals of each box of the set, or SIDE */
-	uint32_t *count;                /* boxes of each interval */
+	int32_t *first, *last; /* intervals of each box of the set, or SIDE */
+	uint32_t *count;       /* boxes of each interval */
 	uint32_t n_side;
-	uint64_t n_placed;              /* in all intervals together */
+	uint64_t n_placed; /* in all intervals together */
 };
 
 static int build_set(struct build_tree *b, struct set *s, uint32_t *ref);
@@ -240,7 +245,8 @@ cut_half(struct build_tree *b, const struct set *s, unsigned d)
 	place_boxes(b, s, d);
 }
 
-/* Fills in count, n_side, n_placed. => what an average packet finds in its interval: one that some rule is about. */
+/* Fills in count, n_side, n_placed. => what an average packet finds in its interval: one that some
+ * rule is about. */
 static double
 count_boxes(struct build_tree *b, const struct set *s)
 {
@@ -267,14 +273,16 @@ count_boxes(struct build_tree *b, const struct set *s)
 	return b->n_placed ? squares / (double)b->n_placed : 0;
 }
 
-/* Few boxes, or few intervals: then they are put into all of them, and there is no side. => the mean, as it is then. */
+/* Few boxes, or few intervals: then they are put into all of them, and there is no side. => the
+ * mean, as it is then. */
 static double
 take_from_side(struct build_tree *b, const struct set *s, double mean)
 {
 	uint64_t copies = (uint64_t)b->n_side * (b->n_edges + 1);
 	uint32_t i;
 
-	if (b->n_side == 0 || (s->visits > 1 && copies > b->n_placed / 2) || b->n_placed + copies > s->budget)
+	if (b->n_side == 0 || (s->visits > 1 && copies > b->n_placed / 2) ||
+		b->n_placed + copies > s->budget)
 		return mean;
 	for (i = 0; i < s->n; i++)
 		if (b->first[i] == SIDE) {
@@ -292,7 +300,10 @@ cut_try(struct build_tree *b, const struct set *s, struct cut *c)
 	uint32_t i;
 
 	for (i = 0; i < s->n; i++)
-		b->first[i] = c->kind != CUT_HALF && covers(&b->boxes->box[s->id[i]], &s->region, c->dim) ? SIDE : 0;
+		b->first[i] =
+			c->kind != CUT_HALF && covers(&b->boxes->box[s->id[i]], &s->region, c->dim)
+				? SIDE
+				: 0;
 	if (c->kind == CUT_HALF)
 		cut_half(b, s, c->dim);
 	else
@@ -305,7 +316,8 @@ cut_try(struct build_tree *b, const struct set *s, struct cut *c)
 		return false;
 	mean = count_boxes(b, s);
 	mean = take_from_side(b, s, mean);
-	if (b->n_side == s->n || b->n_placed + b->n_side > s->budget || (b->n_side && s->visits < 2))
+	if (b->n_side == s->n || b->n_placed + b->n_side > s->budget ||
+		(b->n_side && s->visits < 2))
 		return false;
 	c->cost = mean + b->n_side + (b->n_side ? VISIT_COST : 0) + (double)b->n_placed / s->n;
 	return true;
@@ -318,7 +330,8 @@ cut_choose(struct build_tree *b, const struct set *s, struct cut *best)
 	struct cut c;
 
 	best->cost = s->n;
-	if (s->n <= b->list_short || s->depth >= DEPTH_MAX || bytes_used(b) + (size_t)s->n * NODE_BYTES > b->bytes_max)
+	if (s->n <= b->list_short || s->depth >= DEPTH_MAX ||
+		bytes_used(b) + (size_t)s->n * NODE_BYTES > b->bytes_max)
 		return false;
 	for (c.dim = 0; c.dim < DIM_COUNT; c.dim++)
 		for (c.kind = 0; c.kind < CUT_KINDS; c.kind++) {
@@ -390,28 +403,36 @@ build_list(struct build_tree *b, const struct set *s, uint32_t *ref)
 	return 0;
 }
 
-/* The edges of the present cut in levels, the last one last. */
+/* One level: every `step`-th of the edges of the present cut. */
+static void
+fill_keys(const struct build_tree *b, uint32_t *keys, uint32_t items, uint32_t step)
+{
+	uint32_t i;
+
+	memset(keys, 0xff, RTE_ALIGN_CEIL(items, (uint32_t)TREE_FAN) * sizeof(*keys));
+	keys[0] = 0;
+	for (i = 1; i < items; i++)
+		keys[i] = b->edges[(size_t)i * step - 1];
+}
+
 static int
 build_keys(struct build_tree *b, uint32_t node)
 {
 	struct classifier_node *n = (struct classifier_node *)b->nodes.data + node;
-	uint32_t intervals = b->n_edges + 1, step, i, items;
+	uint32_t intervals = b->n_edges + 1, step, items, *keys;
 	unsigned level;
 
 	for (step = 1, n->levels = 1; (uint64_t)step * TREE_FAN < intervals; step *= TREE_FAN)
 		n->levels++;
-	for (level = 0; level < n->levels; level++, step /= TREE_FAN) {
-		uint32_t *keys;
-
+	fill_keys(b, n->top, (intervals + step - 1) / step, step);
+	for (level = 1; level < n->levels; level++) {
+		step /= TREE_FAN;
 		items = (intervals + step - 1) / step;
 		n->level[level] = (uint32_t)(b->keys.n / TREE_FAN);
 		keys = vector_add(&b->keys, RTE_ALIGN_CEIL(items, (uint32_t)TREE_FAN));
 		if (!keys)
 			return -ENOMEM;
-		memset(keys, 0xff, RTE_ALIGN_CEIL(items, (uint32_t)TREE_FAN) * sizeof(*keys));
-		keys[0] = 0;
-		for (i = 1; i < items; i++)
-			keys[i] = b->edges[(size_t)i * step - 1];
+		fill_keys(b, keys, items, step);
 	}
 	return 0;
 }
@@ -423,8 +444,8 @@ struct litter {
 	uint32_t *ids;
 	uint32_t *edges; /* n - 1 */
 	struct set side;
-	uint64_t budget; /* what is left of it, */
-	uint64_t boxes;  /* for so many, over all children to come */
+	uint64_t budget;           /* what is left of it, */
+	uint64_t boxes;            /* for so many, over all children to come */
 	uint32_t *seen, seen_mask; /* children by hash of their set, number + 1 */
 };
 
@@ -507,11 +528,14 @@ visits_of_child(const struct set *s)
 	return RTE_MAX(s->visits / 3, RTE_MIN(s->visits - 1, 2u));
 }
 
-/* The cut is exact, so children with the same boxes are the same. After CUT_HALF they are not: it leaves parts of a box open. */
+/* The cut is exact, so children with the same boxes are the same. After CUT_HALF they are not: it
+ * leaves parts of a box open. */
 static int
-build_child(struct build_tree *b, const struct set *s, const struct cut *c, struct litter *l, uint32_t kids, uint32_t child)
+build_child(struct build_tree *b, const struct set *s, const struct cut *c, struct litter *l,
+	uint32_t kids, uint32_t child)
 {
-	struct set sub = {.id = l->ids + l->begin[child], .n = l->begin[child + 1] - l->begin[child]};
+	struct set sub = {
+		.id = l->ids + l->begin[child], .n = l->begin[child + 1] - l->begin[child]};
 	uint32_t same = c->kind == CUT_HALF ? child : litter_same(l, child), ref;
 	size_t before = b->entries.n;
 	int err;
@@ -550,14 +574,17 @@ build_side(struct build_tree *b, const struct set *s, struct litter *l, uint32_t
 }
 
 static int
-build_litter(struct build_tree *b, const struct set *s, const struct cut *c, struct litter *l, uint32_t node)
+build_litter(struct build_tree *b, const struct set *s, const struct cut *c, struct litter *l,
+	uint32_t node)
 {
-	uint32_t kids = (uint32_t)b->kids.n, i, side;
+	uint32_t kids = (uint32_t)b->kids.n, gap, i, side;
 	int err = 0;
 
-	((struct classifier_node *)b->nodes.data)[node].kids = kids;
-	if (!vector_add(&b->kids, l->n))
+	gap = l->n > TREE_FAN ? RTE_ALIGN_CEIL(kids, (uint32_t)TREE_FAN) - kids : 0;
+	if (!vector_add(&b->kids, gap + (size_t)l->n))
 		return -ENOMEM;
+	kids += gap;
+	((struct classifier_node *)b->nodes.data)[node].kids = kids;
 	l->budget = s->budget;
 	l->boxes = l->begin[l->n] + (uint64_t)l->side.n;
 	for (i = 0; i < l->n && err == 0; i++)
@@ -653,7 +680,8 @@ build_root(struct build_tree *b, bool headers, uint32_t *ref)
 }
 
 static int
-build_both(struct build_tree *b, struct boxes *boxes, struct classifier_tree *t, const struct ruleset_chain *chain)
+build_both(struct build_tree *b, struct boxes *boxes, struct classifier_tree *t,
+	const struct ruleset_chain *chain)
 {
 	int err = boxes_init(boxes, chain);
 
@@ -675,7 +703,8 @@ build_both(struct build_tree *b, struct boxes *boxes, struct classifier_tree *t,
 static void *
 vector_take(struct vector *v)
 {
-	void *exact = v->n ? aligned_alloc(64, RTE_ALIGN_CEIL(v->n * v->item, 64)) : NULL, *data = v->data;
+	void *exact = v->n ? aligned_alloc(64, RTE_ALIGN_CEIL(v->n * v->item, 64)) : NULL,
+	     *data = v->data;
 
 	if (exact) {
 		memcpy(exact, data, v->n * v->item);
@@ -692,7 +721,10 @@ tree_take(struct classifier_tree *t, struct build_tree *b, struct boxes *boxes)
 	t->names[0] = boxes->names[0];
 	t->names[1] = boxes->names[1];
 	boxes->names[0].begin = boxes->names[1].begin = NULL;
-	t->memory = sizeof(*t) + bytes_used(b) + (t->names[0].n + (size_t)t->names[1].n) * sizeof(name_number);
+	t->memory = sizeof(*t) + bytes_used(b) +
+		    (t->names[0].n + (size_t)t->names[1].n) * sizeof(name_number);
+	t->n_nodes = (uint32_t)b->nodes.n;
+	t->n_entries = (uint32_t)b->entries.n;
 	t->nodes = vector_take(&b->nodes);
 	t->keys = vector_take(&b->keys);
 	t->kids = vector_take(&b->kids);

@@ -135,6 +135,8 @@ void conntrack_hold(struct env *env, struct pkt *copy);
 /* Drops the reference; an unconfirmed connection that nobody holds is gone. For env_ops. */
 void conntrack_untrack(struct env *env, struct pkt *p);
 
+/* A reset was sent in its name: a confirmed TCP connection is closed (nf_conntrack_tcp_set_closing()). */
+void conntrack_set_closing(struct env *env, const struct router *r, const struct pkt *p);
 /* Sets the mark and bumps the version. */
 void conntrack_set_mark(struct env *env, struct conn *c, uint32_t mark);
 /* Tuple of a packet without any state change (connlimit, probes). => false: none. */

@@ -472,3 +472,20 @@ ct_tcp_packet(struct ct_packet *k)
 		return CT_INVALID;
 	}
 }
+
+void
+conntrack_set_closing(struct env *env, const struct router *r, const struct pkt *p)
+{
+	struct conn *c = conntrack_of(r, p);
+	bool closed;
+
+	if (!c || c->proto != IPPROTO_TCP || !ct_confirmed(c))
+		return;
+	closed = c->tcp.state == TCP_CT_CLOSE;
+	c->tcp.state = TCP_CT_CLOSE;
+	if (closed || c->status & CT_FIXED_TIMEOUT)
+		return;
+	c->expires = env->now + tune_seconds(&r->tunables, TUNE_CT_TCP_CLOSE);
+	wheel_update(r->live->filters->conntrack, env, c);
+	conn_bump(env, c);
+}

@@ -52,6 +52,7 @@ struct ext_check {
 	uint8_t table;                 /* enum rules_table */
 	uint32_t hooks;                /* bit per enum rules_hook from which the rule's chain is reached; 0: from none */
 	const char *chain;
+	uint32_t *needs;               /* of the ops; check() may take back what these options do not need */
 	char *why;                     /* a refusal's sentence, without the names of rule, chain and extension */
 	size_t why_size;
 };

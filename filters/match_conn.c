@@ -201,6 +201,13 @@ conntrack_match_v1(struct filter_ctx *c, const void *options, void *state)
 	return ct_match(c, &o);
 }
 
+/* In raw, behind -j CT, a packet has what the kernel calls a template: a connection without a mark. */
+static bool
+is_template(const struct filter_ctx *c)
+{
+	return c->table == TABLE_RAW && c->p->ct_zone_dir != 0;
+}
+
 static bool
 connmark_match(struct filter_ctx *c, const void *options, void *state)
 {
@@ -209,7 +216,7 @@ connmark_match(struct filter_ctx *c, const void *options, void *state)
 
 	(void)state;
 	if (!conn)
-		return false;
+		return is_template(c) && (o->mark == 0) != !!o->invert;
 	record_read(c->p->recorder, &conn->version);
 	return ((conn->mark & o->mask) == o->mark) != !!o->invert;
 }

@@ -2,12 +2,8 @@
 /*
  * connlimit: how many connections of one masked address live at once (net/netfilter/xt_connlimit.c,
  * nf_conncount.c). Each rule remembers, per masked address and zone, the tuples of connections whose
- * packets it met before they were confirmed. Counting forgets those that connection tracking does not
- * know any more, and TCP connections that are closed (TIME_WAIT, CLOSE).
- *
- * As in the kernel, a packet of a confirmed connection adds nothing to an address that is known: its
- * connection was counted by its first packet. If by then nothing is left of that address, the count is 0 and
- * the packet is dropped, as the kernel does where it takes 0 for "no memory".
+ * packets it met. Counting forgets those that connection tracking does not know any more, and TCP
+ * connections that are closed (TIME_WAIT, CLOSE). Without memory the packet is dropped, as the kernel does.
  *
  * Memory: each call also looks after the tuples of the next address in turn, and at twice the number of
  * connections that a router may have everything is looked through. All under the slow-way lock.
@@ -22,7 +18,7 @@
 #include <rte_jhash.h>
 #include <stdlib.h>
 
-enum { CONNLIMIT_BUCKETS = 1024, CONNLIMIT_IFACE_LO = 1 };
+enum { CONNLIMIT_BUCKETS = 1024 };
 
 struct connlimit_tuple {
 	struct ct_tuple tuple;
@@ -54,7 +50,6 @@ struct connlimit_query {
 	uint64_t now;
 	uint32_t addr;
 	uint16_t zone;
-	bool counted; /* its connection is confirmed: it was counted before */
 	struct connlimit_tuple tuple;
 };
 
@@ -101,21 +96,24 @@ connlimit_collect(
 	}
 }
 
-/* True when `q`'s own tuple is there and lives, whatever its state; the dead are forgotten on the way. */
+/*
+ * True when `q`'s own tuple is there and lives, whatever its state. The dead before it are forgotten on the way; those behind it count still, as
+ * the kernel stops there (nf_conncount_add(), tried on 6.18).
+ */
 static bool
 connlimit_has(struct connlimit_table *t, struct connlimit_addr *a, const struct connlimit_query *q)
 {
-	bool has = false;
-
-	for (uint32_t i = a->n; i-- > 0;) {
+	for (uint32_t i = 0; i < a->n;) {
 		const struct conn *conn = connlimit_conn(q, &a->tuples[i]);
 
 		if (conn && connlimit_tuple_equal(&a->tuples[i], &q->tuple))
-			has = true;
-		else if (!conn || connlimit_closed(conn))
+			return true;
+		if (!conn || connlimit_closed(conn))
 			connlimit_forget(t, a, i);
+		else
+			i++;
 	}
-	return has;
+	return false;
 }
 
 static void
@@ -198,7 +196,7 @@ connlimit_addr_new(struct connlimit_table *t, uint32_t bucket, const struct conn
 	return a;
 }
 
-/* => the number of connections, this one included; 0: no memory, or nothing left of a counted one. */
+/* => the number of connections, this one included; 0: no memory. */
 static uint32_t
 connlimit_count(const struct filter_ctx *c, struct connlimit_table *t, const struct connlimit_query *q)
 {
@@ -214,9 +212,7 @@ connlimit_count(const struct filter_ctx *c, struct connlimit_table *t, const str
 		a = connlimit_addr_new(t, bucket, q);
 		return a ? a->n : 0;
 	}
-	if (q->counted)
-		connlimit_collect(t, a, q);
-	else if (!connlimit_has(t, a, q) && !connlimit_add(t, a, &q->tuple))
+	if (!connlimit_has(t, a, q) && !connlimit_add(t, a, &q->tuple))
 		return 0;
 	return a->n;
 }
@@ -227,7 +223,6 @@ connlimit_query(const struct filter_ctx *c, const struct xt_connlimit_info *o, s
 {
 	const struct conn *conn = conntrack_of(c->router, c->p);
 	const struct iphdr *ip = pkt_ip4(c->p);
-	const struct iface *from = c->p->in;
 
 	*q = (struct connlimit_query){
 		.ct = c->router->live->filters->conntrack,
@@ -239,7 +234,6 @@ connlimit_query(const struct filter_ctx *c, const struct xt_connlimit_info *o, s
 	q->zone = conn->zone;
 	q->tuple.tuple = conn->tuple[CT_DIR_ORIGINAL];
 	q->tuple.zone = conn->zone_dir & 1 << CT_DIR_ORIGINAL ? conn->zone : 0;
-	q->counted = conn->status & CT_CONFIRMED && (!from || from->slot != CONNLIMIT_IFACE_LO);
 	return true;
 }
 

@@ -14,6 +14,7 @@ struct place {
 	const char *kind; /* "match", "target" */
 	const struct rules_ext *ext;
 	uint32_t tables, hooks;
+	uint32_t needs; /* of the extension; check() may take some back */
 	uint16_t size, proto;
 };
 
@@ -55,7 +56,7 @@ check_place(const struct place *p)
 }
 
 static int
-check_options(const struct place *p, int (*check)(const struct ext_check *, const void *, void **),
+check_options(struct place *p, int (*check)(const struct ext_check *, const void *, void **),
 	void **prepared)
 {
 	char why[384] = "";
@@ -66,6 +67,7 @@ check_options(const struct place *p, int (*check)(const struct ext_check *, cons
 		.table = (uint8_t)p->table,
 		.hooks = p->chain->hooks,
 		.chain = p->chain->name,
+		.needs = &p->needs,
 		.why = why,
 		.why_size = sizeof(why),
 	};
@@ -110,6 +112,7 @@ build_match(struct place *p, struct ruleset_match *m)
 	p->hooks = ops->hooks;
 	p->size = ops->size;
 	p->proto = ops->proto;
+	p->needs = ops->needs;
 	err = check_place(p);
 	if (err < 0)
 		return err;
@@ -118,7 +121,7 @@ build_match(struct place *p, struct ruleset_match *m)
 	if (err < 0)
 		return err;
 	m->options = m->prepared ? m->prepared : p->ext->data;
-	p->b->ruleset->needs |= ops->needs;
+	p->b->ruleset->needs |= p->needs;
 	return 0;
 }
 
@@ -134,6 +137,7 @@ build_target(struct place *p, struct ruleset_rule *rule)
 	p->hooks = ops->hooks;
 	p->size = ops->size;
 	p->proto = ops->proto;
+	p->needs = ops->needs;
 	err = check_place(p);
 	if (err < 0)
 		return err;
@@ -142,7 +146,7 @@ build_target(struct place *p, struct ruleset_rule *rule)
 	if (err < 0)
 		return err;
 	rule->target.options = rule->target.prepared ? rule->target.prepared : p->ext->data;
-	p->b->ruleset->needs |= ops->needs;
+	p->b->ruleset->needs |= p->needs;
 	return 0;
 }
 

@@ -48,8 +48,10 @@ check_options(const struct ext_check *c, const struct xt_ct_target_info *info, u
 {
 	if (info->flags & ~allowed)
 		return ext_refuse(c, "unknown flags 0x%x", info->flags);
-	return info->flags & XT_CT_NOTRACK ? 0
-					   : check_helper(c, info->helper, sizeof(info->helper));
+	if (!(info->flags & XT_CT_NOTRACK))
+		return check_helper(c, info->helper, sizeof(info->helper));
+	*c->needs = 0; /* a rule that says not to track does not turn tracking on */
+	return 0;
 }
 
 static int

@@ -2,6 +2,7 @@
 /* REJECT (net/ipv4/netfilter/ipt_REJECT.c, nf_reject_ipv4.c): drops, and tells the sender. */
 #include "fabric/base/csum.h"
 #include "fabric/base/pkt_chain.h"
+#include "filters/conntrack.h"
 #include "filters/extensions.h"
 #include "routing/icmp.h"
 #include "routing/tcp_reset.h"
@@ -89,6 +90,18 @@ is_to_many(const struct router *r, uint32_t dst)
 	       fib_addr_type(r->fib, &a) == ROUTE_BROADCAST;
 }
 
+/* The kernel's ICMP answers nothing to what it is itself about to send: its socket is taken (icmp_xmit_lock()). */
+static bool
+is_own_icmp(const struct filter_ctx *c)
+{
+	uint8_t type = (uint8_t)(c->p->sport >> 8);
+
+	if (c->hook != RULES_OUTPUT || c->p->proto != IPPROTO_ICMP || !c->p->l4_len)
+		return false;
+	return type == ICMP_ECHOREPLY || type == ICMP_TIMESTAMPREPLY || type == ICMP_DEST_UNREACH || type == ICMP_TIME_EXCEEDED ||
+	       type == ICMP_PARAMETERPROB;
+}
+
 static enum filter_verdict
 run_reject(struct filter_ctx *c, const void *options, void *state)
 {
@@ -100,9 +113,9 @@ run_reject(struct filter_ctx *c, const void *options, void *state)
 	if (p->family != AF_INET || p->flags & PKT_LATER_FRAGMENT)
 		return FILTER_DROP;
 	if (info->with == IPT_TCP_RESET) {
-		if (!is_to_many(c->router, pkt_ip4(p)->daddr) && sum_holds(p))
-			tcp_reject(c->env, c->router, p);
-	} else if (!has_checksum(p) || sum_holds(p)) {
+		if (!is_to_many(c->router, pkt_ip4(p)->daddr) && sum_holds(p) && tcp_reject(c->env, c->router, p))
+			conntrack_set_closing(c->env, c->router, p);
+	} else if (!is_own_icmp(c) && (!has_checksum(p) || sum_holds(p))) {
 		icmp_error(c->env, c->router, p, ICMP_DEST_UNREACH, (uint8_t)codes[info->with], 0);
 	}
 	return FILTER_DROP;

@@ -27,12 +27,13 @@ fill_tcp(struct tcphdr *out, const struct pkt *p, const struct tcphdr *in)
 }
 
 static void
-fill_ip(const struct router *r, struct iphdr *out, const struct iphdr *in, uint16_t len)
+fill_ip(const struct router *r, struct iphdr *out, const struct iphdr *in, uint8_t tos)
 {
 	*out = (struct iphdr){
 		.version = 4,
 		.ihl = 5,
-		.tot_len = htons(len),
+		.tos = tos,
+		.tot_len = htons(sizeof(*out) + sizeof(struct tcphdr)),
 		.frag_off = htons(IP_DF),
 		.ttl = (uint8_t)tune(&r->tunables, TUNE_IP_DEFAULT_TTL),
 		.protocol = IPPROTO_TCP,
@@ -42,35 +43,50 @@ fill_ip(const struct router *r, struct iphdr *out, const struct iphdr *in, uint1
 	out->check = ip4_checksum(out);
 }
 
-void
-tcp_reject(struct env *env, const struct router *r, const struct pkt *p)
+/* => the reset to emit, or NULL: none is due, or no buffer. */
+static struct pkt *
+reset_new(struct env *env, const struct router *r, const struct pkt *p, uint8_t tos)
 {
-	const uint16_t len = sizeof(struct iphdr) + sizeof(struct tcphdr);
 	struct tcphdr in, *tcp;
 	struct pkt *reset;
 	struct iphdr *ip;
 
 	if (p->family != AF_INET || p->proto != IPPROTO_TCP || p->flags & PKT_LATER_FRAGMENT ||
 		pkt_chain_read(p, p->l3_len, &in, sizeof(in)) < sizeof(in) || in.rst)
-		return;
-	reset = env_pkt_new(env, len);
+		return NULL;
+	reset = env_pkt_new(env, sizeof(*ip) + sizeof(*tcp));
 	if (!reset)
-		return;
+		return NULL;
 	ip = pkt_data(reset);
 	tcp = (struct tcphdr *)(ip + 1);
-	fill_ip(r, ip, pkt_ip4(p), len);
+	fill_ip(r, ip, pkt_ip4(p), tos);
 	fill_tcp(tcp, p, &in);
 	tcp->check = (uint16_t)~csum_fold(csum_add(
 		csum_pseudo4(ip->saddr, ip->daddr, IPPROTO_TCP, sizeof(*tcp)), tcp, sizeof(*tcp)));
 	pkt_parse(reset);
 	reset->router = r;
+	return reset;
+}
+
+bool
+tcp_reject(struct env *env, const struct router *r, const struct pkt *p)
+{
+	struct pkt *reset = reset_new(env, r, p, 0);
+
+	if (!reset)
+		return false;
 	env_attach(env, reset, p);
 	env_emit(env, reset, ORIGIN_OUTPUT);
+	return true;
 }
 
 void
 tcp_reset(struct env *env, const struct router *r, const struct pkt *p)
 {
+	struct pkt *reset = NULL;
+
 	if (p->l4_len && pkt_l4_checksum_ok(p))
-		tcp_reject(env, r, p);
+		reset = reset_new(env, r, p, pkt_ip4(p)->tos & (uint8_t)~IPTOS_ECN_MASK);
+	if (reset)
+		env_emit(env, reset, ORIGIN_OUTPUT);
 }

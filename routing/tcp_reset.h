@@ -14,8 +14,9 @@
 void tcp_reset(struct env *env, const struct router *r, const struct pkt *p);
 /*
  * The same as a firewall sends it (net/ipv4/netfilter/nf_reject_ipv4.c): also for a segment whose
- * data offset is impossible, and for a first fragment. The caller has judged the checksum.
+ * data offset is impossible, and for a first fragment; it belongs to the connection of `p`. The
+ * caller has judged the checksum. => whether one was sent.
  */
-void tcp_reject(struct env *env, const struct router *r, const struct pkt *p);
+bool tcp_reject(struct env *env, const struct router *r, const struct pkt *p);
 
 #endif

@@ -103,7 +103,7 @@ ip4_is_loopback(uint32_t be)
 static inline bool
 ip4_is_zeronet(uint32_t be)
 {
-	return (be & htonl(0xff000000)) == 0;
+	return be == 0;
 }
 
 static inline bool

@@ -57,6 +57,9 @@
 	X(CT_GUEST, "conntrack-guest", "connection ceiling of one interface reached") \
 	X(CT_CLASH, "conntrack-clash", "another connection with the same addresses and ports was first") \
 	X(CT_INVALID, "conntrack-invalid", "refused by connection tracking") \
+	X(NAT_PORTS, "nat-ports", "no free port or id left for address translation") \
+	X(NAT_ADDRESS, "nat-address", "the interface has no address to translate to") \
+	X(NAT_MOVED, "nat-moved", "masqueraded, and now it would leave by another interface: its connection is forgotten") \
 	X(QUEUE_NOBODY, "queue-nobody", "queued to a program, and none listens") \
 	X(QUEUE_FULL, "queue-full", "too many packets wait for the program's verdict") \
 	X(QUEUE_TIMEOUT, "queue-timeout", "the program gave no verdict in time") \

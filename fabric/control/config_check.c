@@ -126,7 +126,7 @@ bad_address4(const struct ip_prefix *p)
 {
 	uint32_t a = p->addr.v4;
 
-	if (ip4_is_zeronet(a))
+	if ((a & htonl(0xff000000)) == 0)
 		return "in 0.0.0.0/8";
 	if (ip4_is_loopback(a))
 		return "a loopback address";

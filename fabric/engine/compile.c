@@ -64,7 +64,8 @@ compile_chain(struct compiler *c, struct ruleset_chain *chain)
 	if (compiled)
 		classifier_publish(chain, compiled);
 	else if (errno == ENOMEM)
-		log_line(LOG_ERROR, "engine", "no memory to compile the %u rules of chain %s", chain->n_rules, chain->name);
+		log_line(LOG_ERROR, "engine", "no memory to compile the %u rules of chain %s",
+			chain->n_rules, chain->name);
 }
 
 static void
@@ -194,7 +195,7 @@ job_of(struct compiler *c, const struct ruleset *r)
 {
 	struct job *job;
 
-	TAILQ_FOREACH(job, &c->jobs, link) {
+	TAILQ_FOREACH (job, &c->jobs, link) {
 		if (job->ruleset == r)
 			break;
 	}

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <time.h>
 
 enum { LINE = 512 };
 
@@ -47,6 +48,16 @@ append(struct follower *f, const char *line, size_t len)
 	f->used += len;
 }
 
+/* Of the last tick of the kernel's clock, as jiffies: what was set a moment ago has all of its seconds left. */
+static uint64_t
+tick(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
 static void
 hear(void *arg, enum ct_event e, const struct conn *c)
 {
@@ -56,7 +67,7 @@ hear(void *arg, enum ct_event e, const struct conn *c)
 	char line[LINE];
 	int n = snprintf(line, sizeof(line), "%s ", names[e]);
 
-	n += conntrack_print(c, 0, line + n, sizeof(line) - (size_t)n);
+	n += conntrack_print(c, tick(), line + n, sizeof(line) - (size_t)n);
 	if (n >= LINE)
 		n = LINE - 1;
 	LIST_FOREACH(f, followers, link)

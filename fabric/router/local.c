@@ -6,6 +6,7 @@
 #include "routing/tcp_reset.h"
 
 #include <netinet/ip_icmp.h>
+#include <netinet/udp.h>
 
 enum verdict
 input_reassemble(struct walker *w, struct step *s)
@@ -39,19 +40,37 @@ punt(struct walker *w, struct pkt *p)
 	return true;
 }
 
+/* As udp_rcv() judges a datagram before it looks for a socket, and trims it. => false: not worth an answer. */
+static bool
+udp_is_whole(struct pkt *p)
+{
+	const struct udphdr *udp = pkt_l4(p);
+	uint32_t len, payload = pkt_len(p) - p->l3_len;
+
+	if (!p->l4_len)
+		return false;
+	len = ntohs(udp->len);
+	if (len < sizeof(*udp) || len > payload)
+		return false;
+	rte_pktmbuf_trim(pkt_mbuf(p), (uint16_t)(payload - len));
+	return pkt_l4_checksum_ok(p);
+}
+
 /* Nobody here takes it: say so as a host does (RFC 1122 3.2.2.1, 4.2.3.6), but never to a broadcast. */
 static enum verdict
 refuse(struct walker *w, struct step *s)
 {
-	const struct pkt *p = s->p;
+	struct pkt *p = s->p;
 	const struct iphdr *ip = pkt_ip4(p);
 	struct ip_addr dst = ip4(ip->daddr);
 
+	if (p->proto == IPPROTO_TCP || p->proto == IPPROTO_UDP)
+		env_forget(&w->env, p); /* their answers are packets of the connection, not errors about it */
 	if (p->flags & (PKT_BROADCAST | PKT_MULTICAST) || fib_addr_type(p->router->fib, &dst) != ROUTE_LOCAL)
 		return drop(s, DROP_BROADCAST);
 	if (p->proto == IPPROTO_TCP)
 		tcp_reset(&w->env, p->router, p);
-	else if (p->proto == IPPROTO_UDP && pkt_l4_checksum_ok(p))
+	else if (p->proto == IPPROTO_UDP && udp_is_whole(p))
 		icmp_error(&w->env, p->router, p, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, 0);
 	else if (p->proto != IPPROTO_ICMP && p->proto != IPPROTO_UDP)
 		icmp_error(&w->env, p->router, p, ICMP_DEST_UNREACH, ICMP_PROT_UNREACH, 0);

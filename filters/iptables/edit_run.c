@@ -44,7 +44,7 @@ action_make(struct ipt_edit *e, struct rules_rule *rule)
 	}
 	rule->action = (uint8_t)ipt_edit_verdict(c->jump);
 	if (rule->action == ACTION_COUNT)
-		xtables_find_target(c->jump, XTF_LOAD_MUST_SUCCEED);
+		xt_find_target(c->jump, XTF_LOAD_MUST_SUCCEED);
 	return rule->action == ACTION_COUNT ? -ENOENT : 0;
 }
 

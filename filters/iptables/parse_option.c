@@ -201,7 +201,7 @@ take_help(struct parser *p)
 
 	not_in_restore(p, 'h');
 	if (!x->matches && x->protocol[0])
-		xtables_find_match(x->protocol, XTF_TRY_LOAD, &x->matches);
+		xt_find_match(x->protocol, XTF_TRY_LOAD, &x->matches);
 	help_print(xt_program());
 	xt_rule_help(x);
 	exit(0);

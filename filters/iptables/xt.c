@@ -3,6 +3,7 @@
 #include "filters/iptables/xt_private.h"
 #include "filters/known.h"
 
+#include <search.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,9 +24,22 @@ static void refuse(enum xtables_exittype status, const char *format, ...)
 	__attribute__((noreturn, format(printf, 2, 3)));
 static int revision_known(const char *name, uint8_t revision, int what);
 
+/*
+ * An extension that libxtables has and we do not. The refusal comes while libxtables moves it from
+ * one list to another, so it is never found again: later refusals of the name come from here.
+ */
+struct refused {
+	struct refused *next;
+	bool match;
+	char asked[RULES_NAME], name[RULES_NAME]; /* what it was called, and what it is */
+};
+
 /* libxtables calls back without a context: what its callbacks need can only be here. */
 static struct {
 	bool started;
+	const char *asked; /* the name of the extension that is being looked for */
+	struct refused *refused;
+	void *chains; /* tsearch() tree of the names that mean chains */
 	bool naming; /* a chain gets a name: every target that exists is in the way, known or not */
 	int line;
 	struct xt_trap *trap;
@@ -49,6 +63,8 @@ xt_start(const char *program, const struct option *options)
 	xt.line = XT_NO_LINE;
 	xt.trap = NULL;
 	xt.naming = false;
+	tdestroy(xt.chains, free);
+	xt.chains = NULL;
 	if (xt.started)
 		return;
 	if (xtables_init_all(&xt_globals, NFPROTO_IPV4) < 0) {
@@ -134,6 +150,37 @@ refuse(enum xtables_exittype status, const char *format, ...)
 	exit(status);
 }
 
+static _Noreturn void
+unsupported_refuse(const char *name, bool match)
+{
+	if (xt.naming)
+		xtables_error(PARAMETER_PROBLEM, "chain name may not clash with target name");
+	xtables_error(PARAMETER_PROBLEM, "%s %s is not supported by rookery",
+		match ? "match" : "target", name);
+}
+
+static void
+refused_keep(const char *name, bool match)
+{
+	struct refused *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return;
+	snprintf(r->asked, sizeof(r->asked), "%s", xt.asked);
+	snprintf(r->name, sizeof(r->name), "%s", name);
+	r->match = match;
+	r->next = xt.refused;
+	xt.refused = r;
+}
+
+static void
+refused_again(const char *asked, bool match)
+{
+	for (const struct refused *r = xt.refused; r; r = r->next)
+		if (r->match == match && strcmp(r->asked, asked) == 0)
+			unsupported_refuse(r->name, match);
+}
+
 /* Called for every revision of an extension that libxtables has found under the name asked for. */
 static int
 revision_known(const char *name, uint8_t revision, int what)
@@ -151,10 +198,8 @@ revision_known(const char *name, uint8_t revision, int what)
 	}
 	if (other)
 		return 0;
-	if (xt.naming)
-		xtables_error(PARAMETER_PROBLEM, "chain name may not clash with target name");
-	xtables_error(PARAMETER_PROBLEM, "%s %s is not supported by rookery",
-		match ? "match" : "target", name);
+	refused_keep(name, match);
+	unsupported_refuse(name, match);
 }
 
 bool
@@ -168,20 +213,54 @@ xt_is_verdict(const char *name)
 	return false;
 }
 
+struct xtables_match *
+xt_find_match(
+	const char *name, enum xtables_tryload load, struct xtables_rule_match **matches)
+{
+	refused_again(name, true);
+	xt.asked = name;
+	return xtables_find_match(name, load, matches);
+}
+
+struct xtables_target *
+xt_find_target(const char *name, enum xtables_tryload load)
+{
+	refused_again(name, false);
+	xt.asked = name;
+	return xtables_find_target(name, load);
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+bool
+xt_is_chain(const char *name)
+{
+	return tfind(name, &xt.chains, compare_names) != NULL;
+}
+
 void
 xt_chain_name_free(const char *name)
 {
 	bool taken;
 
 	xt.naming = true;
-	taken = xt_is_verdict(name) || xtables_find_target(name, XTF_TRY_LOAD);
+	taken = xt_is_verdict(name) ||
+		(!xt_is_chain(name) && xt_find_target(name, XTF_TRY_LOAD));
 	xt.naming = false;
 	if (taken)
 		xtables_error(PARAMETER_PROBLEM, "chain name may not clash with target name");
 }
 
+/* libxtables would remember it beyond the text. */
 void
 xt_chain_known(const char *name)
 {
-	xtables_announce_chain(name);
+	char *copy = strdup(name), **kept = copy ? tsearch(copy, &xt.chains, compare_names) : NULL;
+
+	if (!kept || *kept != copy)
+		free(copy);
 }

@@ -47,6 +47,11 @@ void xt_trap_set(struct xt_trap *t); /* NULL: none */
 /* Ends as a refusal, with a sentence that does not begin with the program's name. */
 _Noreturn void xt_try_help(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* As libxtables' own, which must not be asked directly: what it has and we do not is refused. */
+struct xtables_match *xt_find_match(
+	const char *name, enum xtables_tryload load, struct xtables_rule_match **matches);
+struct xtables_target *xt_find_target(const char *name, enum xtables_tryload load);
+
 /* A name that -N may not take, because a target has it, is refused. */
 void xt_chain_name_free(const char *name);
 /* From now on -j NAME means the chain. */

@@ -71,7 +71,7 @@ match_start(struct xtables_match *m)
 void
 xt_rule_match(struct xt_rule *x, const char *name)
 {
-	struct xtables_match *m = xtables_find_match(name, XTF_LOAD_MUST_SUCCEED, &x->matches);
+	struct xtables_match *m = xt_find_match(name, XTF_LOAD_MUST_SUCCEED, &x->matches);
 
 	match_start(m);
 	if (m->real_name && !(m->ext_flags & XTABLES_EXT_ALIAS))
@@ -84,8 +84,8 @@ xt_rule_match(struct xt_rule *x, const char *name)
 void
 xt_rule_target(struct xt_rule *x, const char *name)
 {
-	struct xtables_target *t =
-		xt_is_verdict(name) ? NULL : xtables_find_target(name, XTF_TRY_LOAD);
+	const bool none = xt_is_verdict(name) || xt_is_chain(name);
+	struct xtables_target *t = none ? NULL : xt_find_target(name, XTF_TRY_LOAD);
 	size_t size;
 
 	x->target = t;
@@ -117,22 +117,6 @@ option_is_of(int c, unsigned int offset)
 	return c >= 0 && (unsigned int)c >= offset && (unsigned int)c < offset + OPTIONS_EACH;
 }
 
-/* libxtables cuts a prefix of LOG that is too long; the tool of old refused it, and so do we. */
-static void
-log_prefix_check(const struct xtables_target *t, int c)
-{
-	const struct xt_option_entry *o;
-
-	if (strcmp(t->name, "LOG") != 0 || !t->x6_options)
-		return;
-	for (o = t->x6_options; o->name; o++)
-		if (o->id == (unsigned int)c - t->option_offset)
-			break;
-	if (o->name && strcmp(o->name, "log-prefix") == 0 && optarg && strlen(optarg) >= o->size)
-		xtables_error(PARAMETER_PROBLEM, "Maximum prefix length %zu for --log-prefix",
-			o->size - 1);
-}
-
 static struct xtables_match *
 find_protocol(
 	const struct xt_rule *x, enum xtables_tryload load, struct xtables_rule_match **matches)
@@ -142,13 +126,13 @@ find_protocol(
 	unsigned int number;
 
 	if (!xtables_strtoui(x->protocol, NULL, &number, 0, UINT8_MAX))
-		return xtables_find_match(x->protocol, load, matches);
+		return xt_find_match(x->protocol, load, matches);
 	for (p = xtables_chain_protos; p->name; p++)
 		if (p->num == number)
-			return xtables_find_match(p->name, load, matches);
+			return xt_find_match(p->name, load, matches);
 	if (number)
 		entry = getprotobynumber((int)number);
-	return entry ? xtables_find_match(entry->p_name, load, matches) : NULL;
+	return entry ? xt_find_match(entry->p_name, load, matches) : NULL;
 }
 
 /* "-p tcp --dport 80" means "-p tcp -m tcp --dport 80". => true: loaded just now */
@@ -177,7 +161,7 @@ xt_rule_option(struct xt_rule *x, int c, char **argv, bool invert)
 	struct xtables_target *t = x->target;
 
 	if (t && (t->parse || t->x6_parse) && option_is_of(c, t->option_offset)) {
-		log_prefix_check(t, c);
+		xt_guard(t->name, t->x6_options, (unsigned int)c - t->option_offset, optarg);
 		xtables_option_tpcall((unsigned int)c, argv, invert, t, &x->entry);
 		return false;
 	}
@@ -185,6 +169,8 @@ xt_rule_option(struct xt_rule *x, int c, char **argv, bool invert)
 		if (i->completed || (!i->match->parse && !i->match->x6_parse) ||
 			!option_is_of(c, i->match->option_offset))
 			continue;
+		xt_guard(i->match->name, i->match->x6_options,
+			(unsigned int)c - i->match->option_offset, optarg);
 		xtables_option_mpcall((unsigned int)c, argv, invert, i->match, &x->entry);
 		return false;
 	}
@@ -280,6 +266,7 @@ ext_take(struct rules_ext *e, const char *name, uint8_t revision, const void *da
 	if (!e->data)
 		return -ENOMEM;
 	memcpy(e->data, data, mine < size ? mine : size);
+	xt_guard_options(e);
 	return 0;
 }
 

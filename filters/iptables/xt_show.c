@@ -43,7 +43,7 @@ match_of(const struct rules_ext *e, struct xtables_match **clone)
 	*clone = NULL;
 	if (strlen(e->name) >= XT_EXTENSION_MAXNAMELEN || e->size > RULES_EXT_MAX)
 		return NULL;
-	first = xtables_find_match(e->name, XTF_TRY_LOAD, NULL);
+	first = xt_find_match(e->name, XTF_TRY_LOAD, NULL);
 	if (!first)
 		return NULL;
 	if (first->next == first)
@@ -62,7 +62,7 @@ target_of(const struct rules_ext *e, struct xtables_target **clone)
 	*clone = NULL;
 	if (strlen(e->name) >= XT_EXTENSION_MAXNAMELEN || e->size > RULES_EXT_MAX)
 		return NULL;
-	first = xtables_find_target(e->name, XTF_TRY_LOAD);
+	first = xt_find_target(e->name, XTF_TRY_LOAD);
 	if (!first)
 		return NULL;
 	if (first->next == first)

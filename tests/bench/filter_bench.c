@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a packet costs that no path is kept for: the compiled form of a chain by itself, the interpreter with and without it, and both with connection
- * tracking. Cycles are TSC cycles a packet; each packet has a tuple never seen before, drawn from rules spread evenly over the list.
+ * What a packet costs that no path is kept for: the compiled form of a chain by itself, the
+ *interpreter with and without it, and both with connection tracking. Cycles are TSC cycles a
+ *packet; each packet has a tuple never seen before, drawn from rules spread evenly over the list.
  *
  *	filter_bench [PACKETS]
  *
- * "hit": a packet that a rule is about. "miss": the same with another port and source, so that no rule, or only a wide one, is.
+ * "hit": a packet that a rule is about. "miss": the same with another port and source, so that no
+ *rule, or only a wide one, is.
  */
 #include "filters/classifier.h"
 #include "filters/conntrack.h"
@@ -32,7 +34,8 @@ struct bench {
 	uint64_t random;
 	uint32_t n_packets;
 	struct bytes *hit, *miss;
-	struct pkt *burst[CUT]; /* recycled: their data is in the cache, as that of packets that just came is */
+	struct pkt *burst[CUT]; /* recycled: their data is in the cache, as that of packets that
+				   just came is */
 	uint64_t *cycles;
 };
 
@@ -49,12 +52,14 @@ compare_cycles(const void *a, const void *b)
 }
 
 /* What is measured, for one packet. */
-typedef void (*measured)(struct bench *b, const struct ruleset *rs, const struct ruleset_chain *c, struct pkt *p);
+typedef void (*measured)(
+	struct bench *b, const struct ruleset *rs, const struct ruleset_chain *c, struct pkt *p);
 
 static struct filter_ctx
 context(struct bench *b, const struct ruleset *rs, struct pkt *p)
 {
-	return test_filter_ctx(&b->env, &b->t, p, rs, TABLE_MANGLE, RULES_FORWARD, TEST_ETH0, TEST_ETH1);
+	return test_filter_ctx(
+		&b->env, &b->t, p, rs, TABLE_MANGLE, RULES_FORWARD, TEST_ETH0, TEST_ETH1);
 }
 
 static void
@@ -93,7 +98,8 @@ run_tracked(struct bench *b, const struct ruleset *rs, const struct ruleset_chai
 }
 
 static void
-run_tracking(struct bench *b, const struct ruleset *rs, const struct ruleset_chain *c, struct pkt *p)
+run_tracking(
+	struct bench *b, const struct ruleset *rs, const struct ruleset_chain *c, struct pkt *p)
 {
 	enum drop_reason why;
 
@@ -122,7 +128,8 @@ refill(struct bench *b, const struct bytes *from)
 }
 
 static struct figures
-measure(struct bench *b, const struct bytes *packets, const struct ruleset *rs, const struct ruleset_chain *c, measured run)
+measure(struct bench *b, const struct bytes *packets, const struct ruleset *rs,
+	const struct ruleset_chain *c, measured run)
 {
 	struct figures best = {UINT64_MAX, UINT64_MAX};
 	uint32_t i, k, n = b->n_packets / CUT;
@@ -176,7 +183,8 @@ make_packets(struct bench *b, const struct rules *rules)
 }
 
 static void
-print_run(struct bench *b, const struct bytes *packets, const struct ruleset *rs, const struct ruleset_chain *c, measured run)
+print_run(struct bench *b, const struct bytes *packets, const struct ruleset *rs,
+	const struct ruleset_chain *c, measured run)
 {
 	struct figures f = measure(b, packets, rs, c, run);
 
@@ -189,7 +197,8 @@ ms_since(const struct timespec *start)
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)(now.tv_sec - start->tv_sec) * 1e3 + (double)(now.tv_nsec - start->tv_nsec) / 1e6;
+	return (double)(now.tv_sec - start->tv_sec) * 1e3 +
+	       (double)(now.tv_nsec - start->tv_nsec) / 1e6;
 }
 
 static void
@@ -260,10 +269,11 @@ print_head(struct bench *b)
 	make_packets(b, rules);
 	tracking = measure(b, b->miss, NULL, NULL, run_tracking);
 	rules_free(rules);
-	printf("cycles a packet: lowest tenth and median; connection tracking alone, of a packet that is refused: %lu %lu\n",
+	printf("cycles a packet: lowest tenth and median; connection tracking alone, of a packet "
+	       "that is refused: %lu %lu\n",
 		(unsigned long)tracking.low, (unsigned long)tracking.median);
-	printf("%17s %27s  %7s %6s %27s %27s %27s\n", "", "straight, hit and miss", "ms", "KB", "classifier, hit and miss",
-		"compiled, hit and miss", "with tracking");
+	printf("%17s %27s  %7s %6s %27s %27s %27s\n", "", "straight, hit and miss", "ms", "KB",
+		"classifier, hit and miss", "compiled, hit and miss", "with tracking");
 }
 
 int

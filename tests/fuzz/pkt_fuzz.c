@@ -5,13 +5,16 @@
  *	how u8, length u16, mtu u16, [offload 9 bytes], [segment sizes 3 bytes], data
  *
  * little endian; `how` says what is done with the data before and where it goes. One router sees
- * all packets of an input, so that fragments meet, neighbours answer, and timers fire.
+ * all packets of an input, so that fragments meet, neighbours answer, and timers fire. With both
+ * AS_ARP and RESOLVE the data is a struct own: what the router does of itself.
  */
 #include "fabric/base/csum.h"
 #include "fabric/base/pkt_chain.h"
+#include "fabric/base/segment.h"
 #include "routing/icmp.h"
 #include "routing/neigh_table.h"
 #include "routing/reasm.h"
+#include "routing/tcp_reset.h"
 #include "tests/unit/support/routers.h"
 
 #include <limits.h>
@@ -21,11 +24,20 @@ enum how {
 	FIX_IP = 1,   /* the header checksum is made right */
 	FIX_ICMP = 2, /* that of ICMP, too */
 	AS_ARP = 4,
-	AS_CONNTRACK = 8, /* user of the reassembly */
+	AS_CONNTRACK = 8, /* user of the reassembly; a reset as a firewall sends it; Ethernet before */
 	WITH_OFFLOAD = 16,
 	RESOLVE = 32, /* what is left goes to a neighbour */
 	LATER = 64,   /* time passes afterwards */
 	IN_SEGMENTS = 128,
+	OWN = AS_ARP | RESOLVE,
+};
+
+enum own_kind { OWN_ECHO, OWN_NEIGHBOURS, OWN_FLUSH, OWN_LIMITS, OWN_GONE, OWN_KINDS };
+
+struct own {
+	uint8_t kind, n; /* of neighbours, or the TTL */
+	uint16_t id, seq, size;
+	uint32_t src, dst;
 };
 
 struct cursor {
@@ -144,6 +156,59 @@ cut_and_join(struct test_env *env, struct test_router *t, const struct pkt *p, u
 }
 
 static void
+check(bool good)
+{
+	if (!good)
+		abort();
+}
+
+/* What is read of a chain is what is read of its bytes in one piece. */
+static void
+check_chain(struct test_env *env, const struct pkt *p, const struct input *in)
+{
+	const uint32_t len = pkt_len(p), from = in->mtu % (len + 1), n = len - from;
+	struct pkt *copy = env_pkt_copy(&env->env, p), *pulled;
+	uint8_t *flat = malloc(2u * len + 1);
+
+	check(copy && flat && pkt_chain_read(p, 0, flat, len + 1) == len);
+	check(csum_fold(pkt_chain_sum(p, from, n, 0)) == csum_fold(csum_add(0, flat + from, n)));
+	env->allocs_left = in->mtu % 5 ? UINT_MAX : in->len % 3;
+	if (pkt_chain_append_copy(&env->env, copy, p, from, n) == 0) {
+		check(pkt_len(copy) == len + n);
+		pulled = pkt_chain_pullup(&env->env, copy, RTE_MIN(len + n, 1920u - in->mtu % 7));
+		copy = pulled ? pulled : copy;
+		check(pkt_chain_read(copy, len, flat + len, n) == n);
+		check(memcmp(flat + from, flat + len, n) == 0);
+	}
+	env->allocs_left = UINT_MAX;
+	pkt_chain_trim(copy, from);
+	check(pkt_len(copy) == from && pkt_chain_read(copy, 0, flat, len) == from);
+	test_pkt_free(env, copy);
+	free(flat);
+}
+
+/* Cuts a copy as its offload says, or as it may not. */
+static void
+cut_super(struct test_env *env, const struct pkt *p, const struct input *in)
+{
+	struct pkt_queue out = STAILQ_HEAD_INITIALIZER(out);
+	const unsigned l2 = in->how & AS_CONNTRACK ? 14 : 0;
+	struct pkt *s;
+	unsigned n;
+
+	env->allocs_left = in->mtu % 5 ? UINT_MAX : in->len % 8;
+	s = env_pkt_copy(&env->env, p);
+	n = s ? pkt_segment(&env->env, s, l2, in->mtu & 1, &out) : 0;
+	env->allocs_left = UINT_MAX;
+	for (; (s = STAILQ_FIRST(&out)); n--) {
+		STAILQ_REMOVE_HEAD(&out, queue);
+		check(!pkt_is_gso(s) && pkt_len(s) <= pkt_len(p));
+		test_pkt_free(env, s);
+	}
+	check(n == 0);
+}
+
+static void
 resolve(struct test_env *env, struct test_router *t, struct pkt *p)
 {
 	struct recorder recorder = {0};
@@ -160,6 +225,10 @@ static void
 take_ip4(struct test_env *env, struct test_router *t, struct pkt *p, const struct input *in)
 {
 	icmp_error(&env->env, &t->r, p, in->mtu % 13, (uint8_t)(in->mtu >> 8), in->mtu);
+	if (in->how & AS_CONNTRACK)
+		tcp_reject(&env->env, &t->r, p);
+	else
+		tcp_reset(&env->env, &t->r, p);
 	if (p->flags & PKT_FRAGMENT)
 		p = reasm_input(t->live.reasm, &env->env,
 			in->how & AS_CONNTRACK ? REASM_CONNTRACK_IN : REASM_LOCAL, p);
@@ -198,6 +267,105 @@ take_ip(struct test_env *env, struct test_router *t, struct pkt *p, const struct
 		test_pkt_free(env, p);
 }
 
+/* Asks for our own world: what comes back is an echo request as if it came in, or NULL. */
+static struct pkt *
+echo(struct test_env *env, struct test_router *t, const struct own *o)
+{
+	struct pkt *p = icmp_echo_new(&env->env, &t->r, ip4(o->src), ip4(o->dst), o->n, o->id,
+		o->seq, o->size, o->kind & 128);
+
+	if (!p)
+		return NULL;
+	check(pkt_len(p) == 28u + o->size && p->proto == IPPROTO_ICMP && pkt_l4_checksum_ok(p));
+	p->in = &t->ifaces[TEST_ETH0];
+	return p;
+}
+
+static void
+list_neighbours(struct neigh_table *n, const struct tunables *tunables, size_t max)
+{
+	struct neigh_info *list = calloc(max + 1, sizeof(*list));
+	size_t there;
+
+	check(list != NULL);
+	there = neigh_list(n, list, max);
+	check(there == n->n && there <= (size_t)tune(tunables, TUNE_ARP_TABLE));
+	for (size_t i = 0; i < RTE_MIN(there, max); i++)
+		check(neigh_version(n, &list[i].addr) && neigh_state_name(list[i].state));
+	free(list);
+}
+
+/* A packet each for many neighbours. */
+static void
+neighbours(struct test_env *env, struct test_router *t, const struct own *o)
+{
+	struct iface *out = &t->ifaces[TEST_ETH0];
+	struct recorder recorder = {0};
+	struct mac_addr mac;
+	struct pkt *p;
+
+	for (unsigned i = 0; i < o->n; i++) {
+		p = icmp_echo_new(&env->env, &t->r, ip4(o->src), ip4(o->dst), 64, o->id, o->seq,
+			o->size % 64, false);
+		if (!p)
+			break;
+		p->recorder = &recorder;
+		p->in = o->kind & 128 ? &t->ifaces[TEST_ETH1] : NULL;
+		p->out = out;
+		p->nexthop = ip4(o->dst + htonl(i));
+		if (neigh_resolve(out->live->neigh, &env->env, out, p, &mac) == NEIGH_READY)
+			test_pkt_free(env, p);
+	}
+	list_neighbours(out->live->neigh, &t->r.tunables, o->id % 128);
+}
+
+static void
+take_own(struct test_env *env, struct test_router *t, struct cursor *c, const struct input *in)
+{
+	struct pkt *p;
+	struct own o;
+
+	if (!take(c, &o, sizeof(o)))
+		return;
+	switch ((enum own_kind)((o.kind & 127) % OWN_KINDS)) {
+	case OWN_ECHO:
+		p = echo(env, t, &o);
+		if (p)
+			take_ip(env, t, p, in);
+		break;
+	case OWN_NEIGHBOURS:
+		neighbours(env, t, &o);
+		break;
+	case OWN_FLUSH:
+		neigh_flush(t->lives[TEST_ETH0].neigh, &env->env);
+		break;
+	case OWN_LIMITS:
+		t->r.tunables.value[TUNE_ARP_QUEUE] = 1 + o.id % 4;
+		t->r.tunables.value[TUNE_ARP_TABLE] =
+			RTE_MAX(1 + o.size % 128u, t->lives[TEST_ETH0].neigh->n);
+		break;
+	case OWN_GONE:
+	case OWN_KINDS:
+		t->live.now = t->live.now ? NULL : &t->r;
+		break;
+	}
+}
+
+static void
+take_packet(struct test_env *env, struct test_router *t, struct cursor *c, const struct input *in)
+{
+	struct pkt *p = make_packet(env, t, c, in);
+
+	check_chain(env, p, in);
+	if (in->how & WITH_OFFLOAD)
+		cut_super(env, p, in);
+	env->allocs_left = in->mtu == 0xffff ? in->len % 4 : UINT_MAX;
+	if (in->how & AS_ARP)
+		arp_input(&env->env, &t->r, &t->ifaces[TEST_ETH0], p);
+	else
+		take_ip(env, t, p, in);
+}
+
 /* So little of everything that short inputs reach its end. */
 static void
 make_scarce(struct test_router *t)
@@ -222,13 +390,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	make_scarce(&t);
 	t.lives[TEST_ETH0].neigh->conflict_logged = true;
 	while (read_input(&c, &in)) {
-		struct pkt *p = make_packet(&env, &t, &c, &in);
-
 		env.allocs_left = in.mtu == 0xffff ? in.len % 4 : UINT_MAX;
-		if (in.how & AS_ARP)
-			arp_input(&env.env, &t.r, &t.ifaces[TEST_ETH0], p);
+		if ((in.how & OWN) == OWN)
+			take_own(&env, &t, &c, &in);
 		else
-			take_ip(&env, &t, p, &in);
+			take_packet(&env, &t, &c, &in);
 		if (in.how & LATER)
 			test_pass(&env, in.mtu * TEST_MS);
 	}

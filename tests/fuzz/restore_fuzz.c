@@ -22,7 +22,7 @@ static const char probe[] =
 	"-A INPUT -p icmp --icmp-type 8 -m connlimit --connlimit-above 3 -j REJECT\n"
 	"-A FORWARD -m set --match-set c src -m comment --comment d -j SET --add-set c src\n"
 	"-A FORWARD -p udp -m multiport --ports 1,2 -m mark --mark 1 -m time -j NFLOG\n"
-	"-A mine -m string --algo bm --string e -m statistic --mode nth --every 2\n"
+	"-A mine -j TRACE -m string --algo bm --string e -m statistic --mode nth --every 2 --packet 0\n"
 	"COMMIT\n"
 	"*mangle\n"
 	"-A FORWARD -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu\n"
@@ -151,7 +151,10 @@ check_chain(const struct rules_chain *a, const struct rules_chain *b, const char
 	check(b && a->hook == b->hook && a->policy == b->policy && a->n_rules == b->n_rules,
 		"a chain changed by writing", a->name, text);
 	for (uint32_t i = 0; i < a->n_rules; i++)
-		check(rules_rule_equal(&a->rules[i], &b->rules[i]), "a rule changed by writing", a->name, text);
+		if (!rules_rule_equal(&a->rules[i], &b->rules[i])) {
+			fprintf(report, "rule %u of %s\n", i + 1, a->name);
+			check(false, "a rule changed by writing", text, "");
+		}
 }
 
 /* Chains of the user's are written in the order of their names. */
@@ -178,9 +181,9 @@ check_written(const struct rules *r)
 	if (lines_fit(text)) {
 		again = read_text(text, len);
 		check(again.r != NULL, "what was written is refused", again.why, text);
-		check_equal(r, again.r, text);
 		text_again = write_text(again.r, &len_again);
 		check(strcmp(text, text_again) == 0, "written twice", text, text_again);
+		check_equal(r, again.r, text);
 		free(text_again);
 		reading_end(&again);
 	}

@@ -2,6 +2,7 @@
 #include "tests/oracle/compare.h"
 
 #include "tests/oracle/differences.h"
+#include "tests/oracle/faults.h"
 
 #include "fabric/base/csum.h"
 #include "tests/oracle/world.h"
@@ -383,12 +384,13 @@ static struct conns conns_a, conns_b;
 static bool
 load(struct kase *c, struct difference *d)
 {
-	char *text = ruleset_print(&c->rs, c->keep_rule), why[2][600] = {"", ""};
+	char *text = ruleset_print(&c->rs, c->keep_rule), *ours = fault_rules(text), why[2][600] = {"", ""};
 	int a, b;
 
 	a = kernel_side.load(text, c->rs.sets, why[0], sizeof(why[0]));
-	b = our_side.load(text, c->rs.sets, why[1], sizeof(why[1]));
+	b = our_side.load(ours, c->rs.sets, why[1], sizeof(why[1]));
 	free(text);
+	free(ours);
 	if (a == 0 && b == 0)
 		return true;
 	d->kind = DIFFER_LOAD;
@@ -412,12 +414,16 @@ wait_tick(void)
 static bool
 one_packet(struct kase *c, unsigned i, struct difference *d)
 {
+	struct frame faulty;
+
 	if (c->rs.slow)
 		wait_tick();
 	frame_freshen(&c->packets[i]);
 	if (!kernel_side.inject(&c->packets[i], &out_a))
 		return true;
-	our_side.inject(&c->packets[i], &out_b);
+	faulty = c->packets[i];
+	fault_packet(&faulty);
+	our_side.inject(&faulty, &out_b);
 	if (outputs_equal(&out_a, &out_b) || difference_known(&c->packets[i], &out_a, &out_b))
 		return true;
 	differ_output(d, &c->packets[i], i, &out_a, &out_b);

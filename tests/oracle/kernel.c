@@ -247,12 +247,24 @@ enter_namespace(void)
 	return true;
 }
 
+/* What the kernel remembers of connection counts depends on the CPU (find_or_evict() in net/netfilter/nf_conncount.c). */
+static void
+stay_on_cpu(void)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET((size_t)sched_getcpu(), &one);
+	sched_setaffinity(0, sizeof(one), &one);
+}
+
 bool
 kernel_open(enum kernel_variant variant)
 {
 	size_t i;
 
 	k.variant = variant;
+	stay_on_cpu();
 	if (!enter_namespace()) {
 		fprintf(stderr, "oracle: no network namespace: %s\n", strerror(errno));
 		return false;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * oracle --seed N --rulesets N --packets N --seconds S [--variant legacy|nft] [--only NAME,...] [--keep-going] [--no-minimise] [--replay N]
+ * oracle --faults: plants one fault after another, and says after how many rulesets each is found
  *
  * Rulesets are numbered; number and seed determine all of one. A batch of them runs in a child process with a namespace of its own, so a crash costs one
  * ruleset, and what the kernel keeps (incomplete datagrams) ends with the namespace.
  */
 #include "tests/oracle/compare.h"
+#include "tests/oracle/faults.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -16,14 +18,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCH = 200, SORTS = 400 };
+enum { BATCH = 200, SORTS = 400, FAULT_RULESETS = 200 };
 
 struct options {
 	uint64_t seed;
 	unsigned rulesets, packets, seconds, first;
 	enum kernel_variant variant;
 	const char *only;
-	bool keep_going, minimise, verbose, plain;
+	bool keep_going, minimise, verbose, plain, faults;
 };
 
 /* Shared by the processes. */
@@ -307,9 +309,57 @@ run_all(void)
 	return shared->differ || shared->crashed ? 1 : 0;
 }
 
+/* A ruleset that differs without the fault too says nothing. => exit code of the child: 0 found, 1 not found. */
+static int
+find_fault(void)
+{
+	static struct difference d;
+	unsigned i;
+
+	if (open_both() < 0)
+		return 2;
+	for (i = 0; i < FAULT_RULESETS; i++) {
+		uint64_t seed = ruleset_seed(i);
+		struct packets *g;
+		bool same;
+
+		shared->current = i;
+		ruleset_generate(&kase.rs, seed, i, false, false);
+		g = packets_new(seed, &kase.rs);
+		fault_plant(batch.first);
+		same = kase_run(&kase, g, options.packets, &d);
+		packets_free(g);
+		fault_plant(fault_count());
+		if (!same && d.kind != DIFFER_LOAD && kase_run(&kase, NULL, 0, &d))
+			return 0;
+	}
+	return 1;
+}
+
+static int
+run_faults(void)
+{
+	unsigned i, missed = 0, planted = 0;
+	int code;
+
+	for (i = 0; i < fault_count(); i++) {
+		if (!fault_visible(i))
+			continue;
+		planted++;
+		batch.first = i;
+		code = in_child(find_fault);
+		missed += code != 0;
+		printf("fault %-20s %s", fault_name(i), code == 0 ? "found" : "NOT FOUND");
+		printf(code == 0 ? " by ruleset %u\n" : " in %u rulesets\n", shared->current + (code != 0));
+		fflush(stdout);
+	}
+	printf("oracle: %u of %u faults found\n", planted - missed, planted);
+	return missed ? 1 : 0;
+}
+
 static const struct option long_options[] = {{"seed", 1, NULL, 's'}, {"rulesets", 1, NULL, 'r'}, {"packets", 1, NULL, 'p'}, {"seconds", 1, NULL, 't'},
 	{"variant", 1, NULL, 'v'}, {"only", 1, NULL, 'o'}, {"keep-going", 0, NULL, 'k'}, {"no-minimise", 0, NULL, 'n'}, {"replay", 1, NULL, 'y'},
-	{"verbose", 0, NULL, 'V'}, {"plain", 0, NULL, 'P'}, {0}};
+	{"faults", 0, NULL, 'F'}, {"verbose", 0, NULL, 'V'}, {"plain", 0, NULL, 'P'}, {0}};
 
 static bool
 parse(int argc, char **argv)
@@ -348,6 +398,9 @@ parse(int argc, char **argv)
 			options.first = (unsigned)atoi(optarg);
 			options.rulesets = 1;
 			break;
+		case 'F':
+			options.faults = true;
+			break;
 		case 'P':
 			options.plain = true;
 			break;
@@ -379,5 +432,5 @@ main(int argc, char **argv)
 		return 2;
 	}
 	apply_probe();
-	return run_all();
+	return options.faults ? run_faults() : run_all();
 }

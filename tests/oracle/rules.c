@@ -500,14 +500,14 @@ m_hashlimit(struct gen *g)
 
 	if (strstr(mode, "port") && g->proto != IPPROTO_TCP && g->proto != IPPROTO_UDP && chance(&g->r, 50))
 		mode = "srcip";
-	say(g, " --hashlimit-%s %u/hour --hashlimit-burst %u", chance(&g->r, 50) ? "upto" : "above", rnd_between(&g->r, 1, 2),
-		rnd_between(&g->r, 1, 10));
 	if (chance(&g->r, 85))
 		say(g, " --hashlimit-mode %s", mode);
 	say(g, " --hashlimit-name h%llx_%u --hashlimit-htable-expire 3600000", (unsigned long long)(g->serial & 0xffffff),
 		g->rs->n_rules);
 	if (chance(&g->r, 20))
 		say(g, " --hashlimit-srcmask %u", PICK(&g->r, ((unsigned[]){8, 24, 31})));
+	say(g, " --hashlimit-%s %u/hour --hashlimit-burst %u", chance(&g->r, 50) ? "upto" : "above", rnd_between(&g->r, 1, 2),
+		rnd_between(&g->r, 1, 10));
 }
 
 static void

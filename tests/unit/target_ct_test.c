@@ -154,7 +154,8 @@ judge(const char *target, uint8_t revision, const void *options, const struct ru
 	const char *want)
 {
 	char why[128] = "";
-	struct ext_check c = {.rule = rule, .why = why, .why_size = sizeof(why)};
+	uint32_t needs = NEEDS_CONNTRACK;
+	struct ext_check c = {.rule = rule, .needs = &needs, .why = why, .why_size = sizeof(why)};
 	void *prepared = NULL;
 	int rc = target_find(target, revision)->check(&c, options, &prepared);
 

@@ -21,7 +21,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-const char *const chain_kind_names[CHAIN_KINDS] = {"services", "blocklist", "kube", "mixed", "guests", "wide", "odd"};
+const char *const chain_kind_names[CHAIN_KINDS] = {
+	"services", "blocklist", "kube", "mixed", "guests", "wide", "odd"};
 
 enum { STATE_EST = 1 << 1 | 1 << 2, STATE_NEW = 1 << 3, USER_CHAINS = 3 };
 
@@ -54,7 +55,8 @@ one_in(struct maker *m, uint32_t n)
 }
 
 static void
-add(struct maker *m, struct rules_rule *r, const char *name, uint8_t revision, const void *options, size_t size)
+add(struct maker *m, struct rules_rule *r, const char *name, uint8_t revision, const void *options,
+	size_t size)
 {
 	uint8_t room[512] = {0};
 	const struct test_ext e = {name, revision, room, (uint16_t)XT_ALIGN(size)};
@@ -91,7 +93,8 @@ add_ports(struct maker *m, struct rules_rule *r, uint16_t first, uint16_t last)
 static void
 add_ctstate(struct maker *m, struct rules_rule *r, uint16_t states)
 {
-	const struct xt_conntrack_mtinfo3 ct = {.match_flags = XT_CONNTRACK_STATE, .state_mask = states};
+	const struct xt_conntrack_mtinfo3 ct = {
+		.match_flags = XT_CONNTRACK_STATE, .state_mask = states};
 
 	add(m, r, "conntrack", 3, &ct, sizeof(ct));
 }
@@ -164,7 +167,8 @@ make_mixed(struct maker *m, struct rules_rule *r)
 static void
 make_guest(struct maker *m, struct rules_rule *r)
 {
-	snprintf(m->i % 2 ? r->in : r->out, sizeof(r->in), m->i % 64 ? "guest%u" : "guest%u+", m->i / 2);
+	snprintf(m->i % 2 ? r->in : r->out, sizeof(r->in), m->i % 64 ? "guest%u" : "guest%u+",
+		m->i / 2);
 	set_addr(&r->src, &r->src_mask, 0x0a000000u + m->i / 2, ~0u);
 	r->flags = m->i % 2 ? RULE_NOT_SRC : 0;
 	r->action = ACTION_DROP;
@@ -195,9 +199,12 @@ static uint32_t
 odd_mask(struct maker *m)
 {
 	switch (below(m->random, 6)) {
-	case 0: return 0xff00ff0fu;
-	case 1: return 0xfffffff5u;
-	case 2: return ~0u;
+	case 0:
+		return 0xff00ff0fu;
+	case 1:
+		return 0xfffffff5u;
+	case 2:
+		return ~0u;
 	}
 	return prefix_mask(below(m->random, 33));
 }
@@ -207,7 +214,8 @@ odd_addr(struct maker *m)
 {
 	static const uint32_t edges[] = {0, 0xffffffffu, 0xfffffffeu, 0x7fffffffu, 0x80000000u};
 
-	return one_in(m, 12) ? edges[below(m->random, RTE_DIM(edges))] : 0x0a000000u + below(m->random, 20);
+	return one_in(m, 12) ? edges[below(m->random, RTE_DIM(edges))]
+			     : 0x0a000000u + below(m->random, 20);
 }
 
 static uint16_t
@@ -215,7 +223,8 @@ odd_port(struct maker *m)
 {
 	static const uint16_t edges[] = {0, 65535, 65534, 1};
 
-	return one_in(m, 8) ? edges[below(m->random, RTE_DIM(edges))] : (uint16_t)(1000 + below(m->random, 12));
+	return one_in(m, 8) ? edges[below(m->random, RTE_DIM(edges))]
+			    : (uint16_t)(1000 + below(m->random, 12));
 }
 
 static void
@@ -232,8 +241,10 @@ odd_range(struct maker *m, uint16_t range[2])
 static void
 odd_header(struct maker *m, struct rules_rule *r)
 {
-	static const char *const names[] = {"eth0", "eth1", "eth+", "e+", "eth01", "iucv0", "eth", "eth0+"};
-	static const uint16_t protos[] = {0, IPPROTO_TCP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_SCTP};
+	static const char *const names[] = {
+		"eth0", "eth1", "eth+", "e+", "eth01", "iucv0", "eth", "eth0+"};
+	static const uint16_t protos[] = {
+		0, IPPROTO_TCP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_SCTP};
 
 	if (one_in(m, 2))
 		set_addr(&r->src, &r->src_mask, odd_addr(m), odd_mask(m));
@@ -257,7 +268,8 @@ odd_l4(struct maker *m, struct rules_rule *r)
 {
 	struct xt_tcp tcp = {.invflags = one_in(m, 3) ? (uint8_t)below(m->random, 4) : 0};
 	struct xt_udp udp = {.invflags = one_in(m, 3) ? (uint8_t)below(m->random, 4) : 0};
-	const struct ipt_icmp icmp = {.type = (uint8_t)(one_in(m, 4) ? 255 : below(m->random, 3) * 4),
+	const struct ipt_icmp icmp = {
+		.type = (uint8_t)(one_in(m, 4) ? 255 : below(m->random, 3) * 4),
 		.code = {0, (uint8_t)(one_in(m, 2) ? 255 : 0)},
 		.invflags = one_in(m, 4)};
 
@@ -302,18 +314,28 @@ odd_state(struct maker *m, struct rules_rule *r)
 	const struct xt_state_info state = {.statemask = below(m->random, 128)};
 	uint32_t mask = one_in(m, 4) ? below(m->random, 512) : below(m->random, 16);
 	uint16_t invert = one_in(m, 3) ? XT_CONNTRACK_STATE : 0;
-	const struct xt_conntrack_mtinfo1 ct1 = {
-		.match_flags = XT_CONNTRACK_STATE, .invert_flags = (uint8_t)invert, .state_mask = (uint8_t)mask};
-	const struct xt_conntrack_mtinfo2 ct2 = {
-		.match_flags = XT_CONNTRACK_STATE, .invert_flags = invert, .state_mask = (uint16_t)mask};
-	const struct xt_conntrack_mtinfo3 ct3 = {
-		.match_flags = XT_CONNTRACK_STATE, .invert_flags = invert, .state_mask = (uint16_t)mask};
+	const struct xt_conntrack_mtinfo1 ct1 = {.match_flags = XT_CONNTRACK_STATE,
+		.invert_flags = (uint8_t)invert,
+		.state_mask = (uint8_t)mask};
+	const struct xt_conntrack_mtinfo2 ct2 = {.match_flags = XT_CONNTRACK_STATE,
+		.invert_flags = invert,
+		.state_mask = (uint16_t)mask};
+	const struct xt_conntrack_mtinfo3 ct3 = {.match_flags = XT_CONNTRACK_STATE,
+		.invert_flags = invert,
+		.state_mask = (uint16_t)mask};
 
 	switch (below(m->random, 4)) {
-	case 0: add(m, r, "conntrack", 1, &ct1, sizeof(ct1)); break;
-	case 1: add(m, r, "conntrack", 2, &ct2, sizeof(ct2)); break;
-	case 2: add(m, r, "conntrack", 3, &ct3, sizeof(ct3)); break;
-	default: add(m, r, "state", 0, &state, sizeof(state));
+	case 0:
+		add(m, r, "conntrack", 1, &ct1, sizeof(ct1));
+		break;
+	case 1:
+		add(m, r, "conntrack", 2, &ct2, sizeof(ct2));
+		break;
+	case 2:
+		add(m, r, "conntrack", 3, &ct3, sizeof(ct3));
+		break;
+	default:
+		add(m, r, "state", 0, &state, sizeof(state));
 	}
 }
 
@@ -333,17 +355,29 @@ static void
 odd_other(struct maker *m, struct rules_rule *r)
 {
 	const struct xt_rateinfo limit = {.avg = 10000, .burst = 5};
-	const struct xt_statistic_info nth = {.mode = XT_STATISTIC_MODE_NTH, .u.nth = {.every = 1, .packet = 0}};
-	const struct xt_mark_mtinfo1 mark = {.mark = below(m->random, 2), .mask = 1, .invert = one_in(m, 2)};
-	const struct xt_length_info length = {.min = 0, .max = (uint16_t)(40 + below(m->random, 20))};
+	const struct xt_statistic_info nth = {
+		.mode = XT_STATISTIC_MODE_NTH, .u.nth = {.every = 1, .packet = 0}};
+	const struct xt_mark_mtinfo1 mark = {
+		.mark = below(m->random, 2), .mask = 1, .invert = one_in(m, 2)};
+	const struct xt_length_info length = {
+		.min = 0, .max = (uint16_t)(40 + below(m->random, 20))};
 	const struct xt_comment_info text = {.comment = "words"};
 
 	switch (below(m->random, 6)) {
-	case 0: add(m, r, "limit", 0, &limit, sizeof(limit)); break;
-	case 1: add(m, r, "statistic", 0, &nth, sizeof(nth)); break;
-	case 2: add(m, r, "mark", 1, &mark, sizeof(mark)); break;
-	case 3: add(m, r, "length", 0, &length, sizeof(length)); break;
-	default: add(m, r, "comment", 0, &text, sizeof(text));
+	case 0:
+		add(m, r, "limit", 0, &limit, sizeof(limit));
+		break;
+	case 1:
+		add(m, r, "statistic", 0, &nth, sizeof(nth));
+		break;
+	case 2:
+		add(m, r, "mark", 1, &mark, sizeof(mark));
+		break;
+	case 3:
+		add(m, r, "length", 0, &length, sizeof(length));
+		break;
+	default:
+		add(m, r, "comment", 0, &text, sizeof(text));
 	}
 }
 
@@ -352,9 +386,14 @@ odd_action(struct maker *m, struct rules_rule *r, int chain)
 {
 	const struct xt_mark_tginfo2 mark = {.mark = below(m->random, 2), .mask = 1};
 	const struct ipt_TTL_info ttl = {.mode = IPT_TTL_DEC, .ttl = 1};
-	const struct test_ext exts[] = {{"MARK", 2, &mark, XT_ALIGN(sizeof(mark))}, {"TTL", 0, &ttl, XT_ALIGN(sizeof(ttl))}};
-	static const uint8_t actions[] = {ACTION_NONE, ACTION_NONE, ACTION_NONE, ACTION_ACCEPT, ACTION_DROP, ACTION_RETURN};
+	uint8_t room[2][16] = {0};
+	const struct test_ext exts[] = {{"MARK", 2, room[0], XT_ALIGN(sizeof(mark))},
+		{"TTL", 0, room[1], XT_ALIGN(sizeof(ttl))}};
+	static const uint8_t actions[] = {
+		ACTION_NONE, ACTION_NONE, ACTION_NONE, ACTION_ACCEPT, ACTION_DROP, ACTION_RETURN};
 
+	memcpy(room[0], &mark, sizeof(mark));
+	memcpy(room[1], &ttl, sizeof(ttl));
 	r->action = actions[below(m->random, RTE_DIM(actions))];
 	if (one_in(m, 4))
 		test_rule_target(m->rules, r, &exts[below(m->random, 2)]);
@@ -372,11 +411,22 @@ make_odd_in(struct maker *m, struct rules_rule *r, int chain)
 	odd_header(m, r);
 	for (i = 0; i < 3; i++)
 		switch (below(m->random, 9)) {
-		case 0: case 1: odd_l4(m, r); break;
-		case 2: odd_multiport(m, r); break;
-		case 3: odd_state(m, r); break;
-		case 4: odd_iprange(m, r); break;
-		case 5: odd_other(m, r); break;
+		case 0:
+		case 1:
+			odd_l4(m, r);
+			break;
+		case 2:
+			odd_multiport(m, r);
+			break;
+		case 3:
+			odd_state(m, r);
+			break;
+		case 4:
+			odd_iprange(m, r);
+			break;
+		case 5:
+			odd_other(m, r);
+			break;
 		}
 	odd_action(m, r, chain);
 }
@@ -388,7 +438,8 @@ make_odd(struct maker *m, struct rules_rule *r)
 }
 
 static void
-fill(struct maker *m, struct rules_chain *c, uint32_t n, int user, void (*make)(struct maker *, struct rules_rule *))
+fill(struct maker *m, struct rules_chain *c, uint32_t n, int user,
+	void (*make)(struct maker *, struct rules_rule *))
 {
 	for (m->i = 0, m->n = n; m->i < n; m->i++) {
 		struct rules_rule r = test_rule();
@@ -444,7 +495,8 @@ struct draft {
 static uint16_t
 within(uint64_t *random, const uint16_t range[2])
 {
-	return (uint16_t)(range[0] + (range[1] > range[0] ? below(random, range[1] - range[0] + 1u) : 0));
+	return (uint16_t)(range[0] +
+			  (range[1] > range[0] ? below(random, range[1] - range[0] + 1u) : 0));
 }
 
 static void
@@ -459,7 +511,8 @@ draft_match(uint64_t *random, struct draft *d, const struct rules_ext *e)
 		d->sport = within(random, tcp->spts);
 		d->dport = within(random, tcp->dpts);
 	} else if (strcmp(e->name, "multiport") == 0 && multi->count) {
-		*(multi->flags == XT_MULTIPORT_SOURCE ? &d->sport : &d->dport) = multi->ports[below(random, multi->count)];
+		*(multi->flags == XT_MULTIPORT_SOURCE ? &d->sport : &d->dport) =
+			multi->ports[below(random, multi->count)];
 	} else if (strcmp(e->name, "icmp") == 0) {
 		d->sport = (uint16_t)(icmp->type << 8 | icmp->code[0]);
 	} else if (strcmp(e->name, "iprange") == 0) {
@@ -489,11 +542,17 @@ draft_rule(uint64_t *random, struct draft *d, const struct rules_rule *r)
 static size_t
 draft_write(const struct draft *d, uint8_t *buf)
 {
-	static const uint8_t sizes[256] = {[IPPROTO_TCP] = 20, [IPPROTO_UDP] = 8, [IPPROTO_ICMP] = 8};
+	static const uint8_t sizes[256] = {
+		[IPPROTO_TCP] = 20, [IPPROTO_UDP] = 8, [IPPROTO_ICMP] = 8};
 	size_t l4 = d->cut ? d->cut - 1u : sizes[d->proto] ? sizes[d->proto] : 12u;
-	uint8_t head[20] = {(uint8_t)(d->sport >> 8), (uint8_t)d->sport, (uint8_t)(d->dport >> 8), (uint8_t)d->dport,
-		[12] = 5 << 4, [13] = d->flags};
-	struct iphdr ip = {.version = 4, .ihl = 5, .ttl = 64, .protocol = d->proto, .saddr = htonl(d->src), .daddr = htonl(d->dst)};
+	uint8_t head[20] = {(uint8_t)(d->sport >> 8), (uint8_t)d->sport, (uint8_t)(d->dport >> 8),
+		(uint8_t)d->dport, [12] = 5 << 4, [13] = d->flags};
+	struct iphdr ip = {.version = 4,
+		.ihl = 5,
+		.ttl = 64,
+		.protocol = d->proto,
+		.saddr = htonl(d->src),
+		.daddr = htonl(d->dst)};
 
 	if (d->proto == IPPROTO_UDP)
 		head[5] = 8;
@@ -520,15 +579,33 @@ draft_shift(uint64_t *random, struct draft *d)
 	uint32_t by = below(random, 2) ? 1 : ~0u;
 
 	switch (below(random, 12)) {
-	case 0: d->src += by; break;
-	case 1: d->dst += by; break;
-	case 2: d->sport += (uint16_t)by; break;
-	case 3: d->dport += (uint16_t)by; break;
-	case 4: d->proto = (uint8_t)(below(random, 3) ? IPPROTO_TCP : below(random, 256)); break;
-	case 5: d->frag_off = (uint16_t)(below(random, 3) ? 1 + below(random, 3) : 0x2000); break;
-	case 6: d->src = (uint32_t)chain_random(random); break;
-	case 7: d->cut = (uint16_t)(1 + below(random, 20)); break;
-	case 8: d->flags = (uint8_t)below(random, 64); break;
+	case 0:
+		d->src += by;
+		break;
+	case 1:
+		d->dst += by;
+		break;
+	case 2:
+		d->sport += (uint16_t)by;
+		break;
+	case 3:
+		d->dport += (uint16_t)by;
+		break;
+	case 4:
+		d->proto = (uint8_t)(below(random, 3) ? IPPROTO_TCP : below(random, 256));
+		break;
+	case 5:
+		d->frag_off = (uint16_t)(below(random, 3) ? 1 + below(random, 3) : 0x2000);
+		break;
+	case 6:
+		d->src = (uint32_t)chain_random(random);
+		break;
+	case 7:
+		d->cut = (uint16_t)(1 + below(random, 20));
+		break;
+	case 8:
+		d->flags = (uint8_t)below(random, 64);
+		break;
 	}
 }
 

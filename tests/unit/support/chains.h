@@ -12,7 +12,8 @@ enum chain_kind {
 	CHAIN_MIXED,     /* any combination of prefixes, ports, protocols and interfaces */
 	CHAIN_GUESTS,    /* an interface for each guest */
 	CHAIN_WIDE,      /* wide ranges that overlap */
-	CHAIN_ODD,       /* inversions, masks with holes, fragments, limits, jumps, targets: few constants, so much matches */
+	CHAIN_ODD,       /* inversions, masks with holes, fragments, limits, jumps, targets: few
+			    constants, so much matches */
 	CHAIN_KINDS,
 };
 
@@ -21,7 +22,8 @@ extern const char *const chain_kind_names[CHAIN_KINDS];
 enum { CHAIN_PACKET_MAX = 128 };
 
 uint64_t chain_random(uint64_t *state);
-/* In the mangle table, FORWARD, policy DROP. ODD has user chains, too. The caller's, to rules_free() or ruleset_new(). */
+/* In the mangle table, FORWARD, policy DROP. ODD has user chains, too. The caller's, to
+ * rules_free() or ruleset_new(). */
 struct rules *chain_make(uint64_t *random, enum chain_kind kind, uint32_t n);
 /* FORWARD of such rules. */
 const struct rules_chain *chain_forward(const struct rules *rules);

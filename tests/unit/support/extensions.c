@@ -56,8 +56,12 @@ judge(int (*check)(const struct ext_check *, const void *, void **), const void 
 {
 	static char why[200];
 	const struct rules_rule empty = {0};
-	struct ext_check c = {
-		.rule = rule ? rule : &empty, .hooks = hooks, .why = why, .why_size = sizeof(why)};
+	uint32_t needs = 0;
+	struct ext_check c = {.rule = rule ? rule : &empty,
+		.hooks = hooks,
+		.needs = &needs,
+		.why = why,
+		.why_size = sizeof(why)};
 
 	*why = '\0';
 	if (!check || check(&c, options, prepared) == 0)
