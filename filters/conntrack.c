@@ -55,6 +55,8 @@ conntrack_free(struct conntrack *ct, struct env *env)
 	conntrack_flush(env, ct);
 	ct_expect_free(env, ct);
 	wheel_idle(ct, env);
+	if (ct->nat)
+		ct->nat->free(ct->nat);
 	ct_table_fini(ct);
 	free(ct->per_iface);
 	free(ct->managed);

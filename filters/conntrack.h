@@ -105,6 +105,10 @@ struct conn {
 	uint16_t in_slot; /* interface that its first packet came in by; 0: made here */
 	uint16_t expecting; /* private: expectations that name it as master */
 	uint32_t due_next, due_prev; /* private: of the wheel */
+	/* of address translation (nat/nat.h) */
+	uint32_t source_hash, source_next, source_prev; /* private: connections from the same source */
+	uint16_t masq_slot; /* masqueraded: the interface that it leaves by; 0: not */
+	bool masq_own;      /* and the address is one of that interface's own */
 } __attribute__((aligned(64)));
 
 enum ct_event { CT_EVENT_NEW, CT_EVENT_UPDATE, CT_EVENT_DESTROY };
@@ -147,6 +151,34 @@ struct conn *conntrack_find(struct conntrack *ct, uint64_t now, const struct ct_
 /* Expectations: the seam for helpers (FTP and others come with NAT). `t` with its mask fields: sport 0 and src AF_UNSPEC mean any. `timeout` in ns.
  * An equal one of the same master is replaced. => 0, -EBUSY: another one expects the same; -ENOSPC, -ENOMEM. */
 int conntrack_expect(struct env *env, struct conntrack *ct, struct conn *master, const struct ct_tuple *t, uint64_t timeout);
+
+/*
+ * The seam for address translation, which moves the reply tuple of a connection before it is confirmed.
+ * What it keeps beside the table is told when a record becomes free, confirmed or not, and freed with the table.
+ */
+struct conntrack_nat {
+	void (*forget)(struct conntrack_nat *nat, struct conntrack *ct, struct conn *c);
+	void (*free)(struct conntrack_nat *nat);
+};
+/* NULL until it was set, once. The table owns it. */
+struct conntrack_nat *conntrack_nat(const struct conntrack *ct);
+void conntrack_nat_set(struct conntrack *ct, struct conntrack_nat *nat);
+/* `c` is not confirmed. */
+void conntrack_alter_reply(struct conn *c, const struct ct_tuple *reply);
+/*
+ * Who else a packet with tuple `t` would belong to, in the zones of `c`, and as which direction: a confirmed, living connection
+ * other than `c` that did not begin with the same original tuple (then both are one flow, and confirming sorts it out). NULL: nobody.
+ */
+struct conn *conntrack_holder(struct env *env, struct conntrack *ct, const struct conn *c, const struct ct_tuple *t, enum ct_dir *dir);
+/* The tuple seen from the other side. => false: it has no other side (ICMP that asks for nothing). */
+bool conntrack_invert(const struct ct_tuple *t, struct ct_tuple *out);
+bool conntrack_tuple_equal(const struct ct_tuple *a, const struct ct_tuple *b);
+/* Keyed, of the table. */
+uint32_t conntrack_hash(const struct conntrack *ct, const struct ct_tuple *t, uint16_t zone);
+uint32_t conntrack_index(const struct conntrack *ct, const struct conn *c);
+struct conn *conntrack_at(const struct conntrack *ct, uint32_t index);
+/* Two connections of the protocol with the same tuples may be one (UDP and the like). */
+bool conntrack_may_clash(uint8_t proto);
 
 /* Addresses whose connections may use the reserve of a full table, whatever else floods it. Copies. => 0 or -ENOMEM. */
 int conntrack_set_management(struct conntrack *ct, const struct ip_prefix *prefixes, size_t n);

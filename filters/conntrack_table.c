@@ -396,6 +396,8 @@ record_free(struct conntrack *ct, struct conn *c)
 {
 	uint32_t master = c->master;
 
+	if (ct->nat)
+		ct->nat->forget(ct->nat, ct, c);
 	if (c->in_slot)
 		ct->per_iface[c->in_slot]--;
 	ct->version_floor = RTE_MAX(ct->version_floor, c->version.n);

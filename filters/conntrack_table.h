@@ -78,6 +78,7 @@ struct conntrack {
 	struct expectations *expect; /* EXPECT_BUCKETS of them; NULL until the first */
 	uint32_t n_expect;
 
+	struct conntrack_nat *nat;
 	conntrack_listener listener;
 	void *listener_arg;
 	struct conntrack_stats stats;

@@ -11,7 +11,7 @@ static const struct match_ops *const matches[] = {
 };
 
 static const struct target_ops *const targets[] = {
-		target_alter, target_tcpmss, target_ct, target_log, target_queue, target_reject, target_set,
+		target_alter, target_tcpmss, target_ct, target_log, target_queue, target_reject, target_set, target_nat,
 };
 
 const struct match_ops *

@@ -24,5 +24,6 @@ extern const struct target_ops target_log[];     /* LOG NFLOG TRACE */
 extern const struct target_ops target_queue[];   /* NFQUEUE */
 extern const struct target_ops target_reject[];
 extern const struct target_ops target_set[];
+extern const struct target_ops target_nat[];     /* SNAT DNAT MASQUERADE REDIRECT NETMAP: nat/target.c */
 
 #endif

@@ -18,6 +18,7 @@
 	X("REJECT", 0) X("LOG", 0) X("NFLOG", 0) X("TRACE", 0) \
 	X("MARK", 2) X("CONNMARK", 1) X("CONNMARK", 2) X("TCPMSS", 0) X("TTL", 0) X("TOS", 0) X("TOS", 1) X("DSCP", 0) \
 	X("CT", 0) X("CT", 1) X("CT", 2) X("NOTRACK", 0) \
-	X("NFQUEUE", 0) X("NFQUEUE", 1) X("NFQUEUE", 2) X("NFQUEUE", 3) X("SET", 1) X("SET", 2) X("SET", 3)
+	X("NFQUEUE", 0) X("NFQUEUE", 1) X("NFQUEUE", 2) X("NFQUEUE", 3) X("SET", 1) X("SET", 2) X("SET", 3) \
+	X("SNAT", 0) X("SNAT", 1) X("SNAT", 2) X("DNAT", 0) X("DNAT", 1) X("DNAT", 2) X("MASQUERADE", 0) X("REDIRECT", 0) X("NETMAP", 0)
 
 #endif

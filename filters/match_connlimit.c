@@ -18,7 +18,7 @@
 #include <rte_jhash.h>
 #include <stdlib.h>
 
-enum { CONNLIMIT_BUCKETS = 1024 };
+enum { CONNLIMIT_BUCKETS = 1024, CONNLIMIT_COLLECT_MAX = 64 /* CONNCOUNT_GC_MAX_NODES */ };
 
 struct connlimit_tuple {
 	struct ct_tuple tuple;
@@ -97,21 +97,23 @@ connlimit_collect(
 }
 
 /*
- * True when `q`'s own tuple is there and lives, whatever its state. The dead before it are forgotten on the way; those behind it count still, as
- * the kernel stops there (nf_conncount_add(), tried on 6.18).
+ * True when `q`'s own tuple is there and lives, whatever its state. The dead before it are forgotten on the way, not many at a time; those behind
+ * it count still, as the kernel stops there (nf_conncount_add(), tried on 6.18).
  */
 static bool
 connlimit_has(struct connlimit_table *t, struct connlimit_addr *a, const struct connlimit_query *q)
 {
-	for (uint32_t i = 0; i < a->n;) {
+	for (uint32_t i = 0, gone = 0; i < a->n && gone <= CONNLIMIT_COLLECT_MAX;) {
 		const struct conn *conn = connlimit_conn(q, &a->tuples[i]);
 
 		if (conn && connlimit_tuple_equal(&a->tuples[i], &q->tuple))
 			return true;
-		if (!conn || connlimit_closed(conn))
+		if (!conn || connlimit_closed(conn)) {
 			connlimit_forget(t, a, i);
-		else
+			gone++;
+		} else {
 			i++;
+		}
 	}
 	return false;
 }

@@ -165,6 +165,8 @@ hashlimit_prepare(const struct ext_check *c, const char *name, size_t name_size,
 		return ext_refuse(c, "interval of garbage collection or time of expiry is 0");
 	if (name[0] == '\0' || !memchr(name, '\0', name_size))
 		return ext_refuse(c, "the name is empty or too long");
+	if (strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return ext_refuse(c, "the name '%s' is no name of a file", name); /* the kernel shows it in /proc */
 	if (cfg->srcmask > 32 || cfg->dstmask > 32)
 		return ext_refuse(c, "a mask is longer than 32");
 	if (cfg->mode & ~modes)

@@ -29,7 +29,7 @@ set_match_check(const struct ext_check *c, const void *options, void **prepared)
 	m->set = set_get(c->live->sets, o->set.name);
 	if (!m->set) {
 		free(m);
-		return ext_refuse(c, "Set %s doesn't exist.", o->set.name);
+		return ext_refuse(c, "Set %s doesn't exist", o->set.name);
 	}
 	*prepared = m;
 	return 0;

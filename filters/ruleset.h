@@ -62,7 +62,7 @@ struct ruleset_chain {
 	struct ruleset_rule *rules;
 	struct ruleset_match *matches; /* of all its rules */
 	struct rule_live *live; /* counters of the policy; NULL: of the user */
-	struct classifier *_Atomic classifier; /* the compiled form, or NULL: straight through (classifier.h); set once, under the slow-way lock */
+	struct classifier *_Atomic classifier; /* the compiled form, or NULL: straight through (classifier.h); stored by the compiler's thread, freed with the chain */
 	uint32_t hooks; /* reached from; bit per enum rules_hook */
 };
 

@@ -94,7 +94,7 @@ is_to_many(const struct router *r, uint32_t dst)
 static bool
 is_own_icmp(const struct filter_ctx *c)
 {
-	uint8_t type = (uint8_t)(c->p->sport >> 8);
+	uint8_t type = (uint8_t)(ntohs(c->p->sport) >> 8);
 
 	if (c->hook != RULES_OUTPUT || c->p->proto != IPPROTO_ICMP || !c->p->l4_len)
 		return false;

@@ -35,7 +35,7 @@ set_target_get(const struct ext_check *c, const struct set_option *o, struct set
 	if (o->dim == 0 || o->dim > IPSET_DIM_MAX)
 		return ext_refuse(c, "SET target dimension is over the limit");
 	*s = set_get(c->live->sets, o->name);
-	return *s ? 0 : ext_refuse(c, "Set %s doesn't exist.", o->name);
+	return *s ? 0 : ext_refuse(c, "Set %s doesn't exist", o->name);
 }
 
 static int

@@ -240,6 +240,8 @@ compile_forget(struct compiler *c, const struct ruleset *r)
 {
 	struct job *job;
 
+	if (!c)
+		return;
 	pthread_mutex_lock(&c->mutex);
 	job = job_of(c, r);
 	if (job) {

@@ -19,8 +19,8 @@ void compile_free(struct compiler *c);
 /* `r` was published: its long chains are compiled, unless they are. The ruleset must be forgotten
  * before it is freed. => 0 or -errno: they are not. */
 int compile_ruleset(struct compiler *c, const struct ruleset *r);
-/* `r` is going to be freed: nobody touches it afterwards. Waits for milliseconds at most. Not under
- * the slow lock. */
+/* `r` is going to be freed: nobody touches it afterwards. Waits for milliseconds at most. `c` NULL:
+ * nothing to do. Not under the slow lock. */
 void compile_forget(struct compiler *c, const struct ruleset *r);
 /* Waits until nothing is left to compile, at most `ms`. => false: there still is. For tests and
  * measurements. */

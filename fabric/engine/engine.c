@@ -2,6 +2,7 @@
 #include "fabric/engine/engine.h"
 
 #include "fabric/base/log.h"
+#include "fabric/engine/compile.h"
 #include "fabric/engine/nflog.h"
 #include "fabric/engine/publish.h"
 #include "fabric/engine/queue.h"
@@ -131,7 +132,8 @@ engine_init(struct engine *e, unsigned workers, unsigned buffers)
 	tunables_init(&e->tunables);
 	TAILQ_INIT(&e->probes);
 	e->queues = queues_new();
-	if (!e->queues)
+	e->compiler = compile_new();
+	if (!e->queues || !e->compiler)
 		return -ENOMEM;
 	rc = pools_init(&e->pools, buffers);
 	if (rc == 0)
@@ -148,6 +150,8 @@ engine_fini(struct engine *e)
 {
 	for (unsigned i = 0; i < e->n_workers; i++)
 		worker_stop(&e->workers[i]);
+	compile_free(e->compiler);
+	e->compiler = NULL;
 	publish_nothing(e);
 	for (unsigned i = 0; i < e->n_workers; i++)
 		worker_fini(&e->workers[i]);

@@ -33,6 +33,7 @@ struct engine;
 struct placement;
 struct probe;
 struct capture;
+struct compiler;
 struct queues;
 struct nflog;
 
@@ -104,6 +105,7 @@ struct engine {
 	struct queues *queues; /* packets that wait for programs; under the slow lock */
 	struct nflog *nflog;   /* NULL: there is no file for what rules log */
 	uint64_t started; /* ns, CLOCK_MONOTONIC */
+	struct compiler *compiler; /* of long chains; control thread */
 	unsigned sets_commands; /* control thread */
 	uint64_t rules_serial; /* last one given to a ruleset; control thread */
 };

@@ -5,6 +5,7 @@
 #include "filters/live.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
 
@@ -58,6 +59,20 @@ tick(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+/* Takes from a line of -L what the kernel does not tell with an event: the references, and a mark of 0. => its length */
+static size_t
+as_event(char *line)
+{
+	static const char no_mark[] = " mark=0";
+	char *use = strstr(line, " use="), *mark = strstr(line, no_mark);
+
+	if (use)
+		*use = '\0';
+	if (mark)
+		memmove(mark, mark + strlen(no_mark), strlen(mark + strlen(no_mark)) + 1);
+	return strlen(line);
+}
+
 static void
 hear(void *arg, enum ct_event e, const struct conn *c)
 {
@@ -66,12 +81,12 @@ hear(void *arg, enum ct_event e, const struct conn *c)
 	struct follower *f;
 	char line[LINE];
 	int n = snprintf(line, sizeof(line), "%s ", names[e]);
+	size_t len;
 
-	n += conntrack_print(c, tick(), line + n, sizeof(line) - (size_t)n);
-	if (n >= LINE)
-		n = LINE - 1;
+	conntrack_print(c, tick(), line + n, sizeof(line) - (size_t)n);
+	len = as_event(line);
 	LIST_FOREACH(f, followers, link)
-		append(f, line, (size_t)n + 1);
+		append(f, line, len + 1);
 }
 
 void

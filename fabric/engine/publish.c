@@ -140,6 +140,7 @@ commit(struct change *c, struct config *config, struct retired *r)
 	slow_unlock(&e->control);
 	worker_flush(&e->control);
 	carriers_tell(e, c->place);
+	compile_rules(e, c->next);
 }
 
 static void

@@ -4,6 +4,7 @@
 #include "fabric/engine/capture.h"
 #include "fabric/engine/queue.h"
 #include "fabric/engine/events.h"
+#include "fabric/engine/rules.h"
 #include "fabric/lan/lan.h"
 #include "filters/live.h"
 #include "routing/icmp.h"
@@ -176,6 +177,7 @@ retire_free(struct engine *e, struct retired *r)
 	for (size_t i = 0; i < r->n_ports; i++)
 		engine_port_free(r->ports[i]);
 	free(r->ports);
+	forget_rules(e, r->fabric, atomic_load(&e->fabric));
 	fabric_free(r->fabric, atomic_load(&e->fabric)); /* rulesets let go of what is in the live parts of their routers */
 	if (r->place)
 		free_live(r->place, e->placement);

@@ -4,6 +4,7 @@
 #include "fabric/base/log.h"
 #include "fabric/control/bundle.h"
 #include "fabric/control/wire.h"
+#include "fabric/engine/compile.h"
 #include "filters/conntrack.h"
 #include "filters/live.h"
 #include "filters/ruleset.h"
@@ -191,6 +192,26 @@ adopt_rules(struct engine *e, const struct fabric *was, const struct fabric *nex
 }
 
 void
+compile_rules(struct engine *e, const struct fabric *f)
+{
+	for (size_t i = 0; i < f->n_routers; i++) {
+		if (f->routers[i] && f->routers[i]->rules)
+			compile_ruleset(e->compiler, f->routers[i]->rules);
+	}
+}
+
+void
+forget_rules(struct engine *e, const struct fabric *was, const struct fabric *now)
+{
+	for (size_t i = 0; was && i < was->n_routers; i++) {
+		const struct router *r = was->routers[i], *kept = now ? in_slot(now, i) : NULL;
+
+		if (r && r->rules && (!kept || kept->rules != r->rules))
+			compile_forget(e->compiler, r->rules);
+	}
+}
+
+void
 release_rules(const struct router *r, const struct router *kept)
 {
 	if (r->rules && (!kept || kept->rules != r->rules))
@@ -264,7 +285,11 @@ swap_router(struct engine *e, struct fabric *next, struct router *r)
 		worker_follow(&e->workers[i], next);
 	worker_follow(&e->control, next);
 	slow_unlock(&e->control);
+	if (r->rules)
+		compile_ruleset(e->compiler, r->rules);
 	engine_synchronize(e);
+	if (old->rules && old->rules != r->rules)
+		compile_forget(e->compiler, old->rules);
 	release_rules(old, r);
 	free(was->routers[r->slot]);
 	shell_free(was);

@@ -19,6 +19,10 @@
 int change_rules(struct change *c, const struct cfg_node *n, struct placed_node *pn, struct router *r, const struct router *was);
 /* Under the slow lock, at the publication: rules count, staged sets are in force, tables of connections know their managers. */
 void adopt_rules(struct engine *e, const struct fabric *was, const struct fabric *next, struct placement *place);
+/* Long chains get their compiled form in the background; once each, however often this is called. */
+void compile_rules(struct engine *e, const struct fabric *f);
+/* Before rulesets of `was` that `now` (NULL: nothing) has no more are freed: nobody compiles them. */
+void forget_rules(struct engine *e, const struct fabric *was, const struct fabric *now);
 /* Frees the rules of `r` unless `kept` (NULL: nobody) has the same. */
 void release_rules(const struct router *r, const struct router *kept);
 /* The sets that adopt_rules() has put out of force (or, in a change that failed, the staged ones). After a grace period and after the rulesets. */

@@ -3,6 +3,7 @@
 #include "filters/conntrack.h"
 #include "filters/live.h"
 #include "filters/ruleset.h"
+#include "nat/nat.h"
 
 #include "fabric/router/stages.h"
 #include "routing/reasm.h"
@@ -10,13 +11,17 @@
 static_assert(HOOK_PREROUTING == (int)RULES_PREROUTING && HOOK_POSTROUTING == (int)RULES_POSTROUTING,
 		"rules count hooks as the way does");
 
-/* As in Linux a router tracks connections only if a rule needs it, or the configuration says so. */
+/*
+ * As in Linux a router tracks connections only if a rule needs it, or the configuration says so; and, other than there, while there are
+ * translated ones: a rule that goes leaves what runs alone.
+ */
 static bool
 tracks(const struct router *r)
 {
 	if (!r->live->filters || !r->live->filters->conntrack)
 		return false;
-	return (r->rules && r->rules->needs & NEEDS_CONNTRACK) || tune(&r->tunables, TUNE_CT_TRACKING);
+	return (r->rules && r->rules->needs & NEEDS_CONNTRACK) || tune(&r->tunables, TUNE_CT_TRACKING) ||
+			nat_in_use(r->live->filters->conntrack);
 }
 
 enum verdict
@@ -109,8 +114,8 @@ carry_out(struct walker *w, struct step *s, enum filter_verdict v, const struct 
 	}
 }
 
-static enum verdict
-run_table(struct walker *w, struct step *s, enum rules_table table)
+enum verdict
+filter_table(struct walker *w, struct step *s, enum rules_table table)
 {
 	struct filter_ctx ctx;
 	enum filter_verdict v = judge(w, s->p, table, &ctx);
@@ -121,7 +126,7 @@ run_table(struct walker *w, struct step *s, enum rules_table table)
 enum verdict
 filter_raw(struct walker *w, struct step *s)
 {
-	return run_table(w, s, TABLE_RAW);
+	return filter_table(w, s, TABLE_RAW);
 }
 
 /* What the route of a packet made here was chosen by (ipt_mangle_out(), net/ipv4/netfilter/iptable_mangle.c). */
@@ -160,25 +165,14 @@ filter_mangle(struct walker *w, struct step *s)
 	return routed == VERDICT_ACCEPT ? carry_out(w, s, v, &ctx) : routed;
 }
 
-/* The nat table sees the first packet of a connection only (semantics.md 6.4). */
-enum verdict
-filter_nat(struct walker *w, struct step *s)
-{
-	const struct conn *c = conntrack_of(s->p->router, s->p);
-
-	if (!c || c->status & CT_CONFIRMED || ct_dir(s->p) == CT_DIR_REPLY)
-		return VERDICT_ACCEPT;
-	return run_table(w, s, TABLE_NAT);
-}
-
 enum verdict
 filter_filter(struct walker *w, struct step *s)
 {
-	return run_table(w, s, TABLE_FILTER);
+	return filter_table(w, s, TABLE_FILTER);
 }
 
 enum verdict
 filter_security(struct walker *w, struct step *s)
 {
-	return run_table(w, s, TABLE_SECURITY);
+	return filter_table(w, s, TABLE_SECURITY);
 }

@@ -4,6 +4,7 @@
 #define FABRIC_ROUTER_STAGES_H
 
 #include "fabric/router/way.h"
+#include "filters/rules.h"
 
 enum verdict route_input(struct walker *w, struct step *s);
 enum verdict route_output(struct walker *w, struct step *s);
@@ -13,9 +14,12 @@ enum verdict filter_track(struct walker *w, struct step *s);
 enum verdict filter_confirm(struct walker *w, struct step *s);
 enum verdict filter_raw(struct walker *w, struct step *s);
 enum verdict filter_mangle(struct walker *w, struct step *s);
-enum verdict filter_nat(struct walker *w, struct step *s);
 enum verdict filter_filter(struct walker *w, struct step *s);
 enum verdict filter_security(struct walker *w, struct step *s);
+/* One table at the packet's hook, for the stages. */
+enum verdict filter_table(struct walker *w, struct step *s, enum rules_table table);
+/* nat.c */
+enum verdict filter_nat(struct walker *w, struct step *s);
 enum verdict input_reassemble(struct walker *w, struct step *s);
 enum verdict input_deliver(struct walker *w, struct step *s);
 enum verdict forward_ttl(struct walker *w, struct step *s);

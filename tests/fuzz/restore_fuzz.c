@@ -201,7 +201,7 @@ too_many(const char *text, size_t len)
 	return commas > COMMAS_MAX;
 }
 
-/* Names are those of files: nobody is asked. Notices of libxtables go nowhere. */
+/* Names are those of files: nobody is asked. Notices of libxtables and what -v says go nowhere. */
 int
 LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -212,6 +212,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 	__nss_configure_lookup("networks", "files");
 	stderr = fopen("/dev/null", "w");
 	check(stderr != NULL, "/dev/null", "", "");
+	stdout = stderr;
 	return 0;
 }
 

@@ -25,6 +25,9 @@ struct hint {
 	const char *word;
 };
 
+/* What a rule leaves free, the rule that calls its chain may want. */
+void hint_add(struct hint *to, const struct hint *from);
+
 struct rule {
 	char table[12], chain[32];
 	char text[RULE_TEXT]; /* "-A CHAIN ..." */
@@ -32,6 +35,12 @@ struct rule {
 	uint16_t exts[RULE_EXTS]; /* of its matches and its target */
 	uint8_t n_exts;
 	int16_t caller; /* a rule that calls its chain; -1: none */
+	bool narrow;    /* its header or its matches refuse more than protocol and interfaces say */
+	bool ends;      /* what matches never comes to the next rule of the chain */
+	bool returns;   /* but to the caller's */
+	uint8_t proto;  /* that its header names; 0: any */
+	bool impossible; /* it names an interface that there is not */
+	char to[32];    /* the chain that it calls; "": none */
 	bool counter; /* without match and target, before a rule that is measured */
 };
 
@@ -48,6 +57,7 @@ struct ruleset_text {
 	unsigned n_rules;
 	char policies[2048];  /* chain lines of each table: "filter :FORWARD DROP [0:0]\n" */
 	char sets[4096];      /* ipset restore */
+	uint64_t serial;
 	bool slow;            /* a rule counts connections: one packet a tick of the kernel's clock */
 };
 
@@ -75,10 +85,20 @@ void ruleset_generate(struct ruleset_text *rs, uint64_t seed, uint64_t serial, b
 /* As iptables-restore takes it; rules for which keep[] is 0 are left out (NULL: none). To free(). */
 char *ruleset_print(const struct ruleset_text *rs, const uint8_t *keep);
 
+/* Which rules have counted a packet. */
+void ruleset_hits(const struct ruleset_text *rs, const struct counts *c, bool hit[RULES_MAX]);
+/*
+ * Which rules a packet could reach and fit, as far as interfaces and protocols of a rule and of the rules that call its chain, and rules before it that
+ * end the chain for all that comes there, decide it.
+ */
+void ruleset_reachable(const struct ruleset_text *rs, bool reachable[RULES_MAX]);
+
 struct packets;
 
 struct packets *packets_new(uint64_t seed, const struct ruleset_text *rs);
 void packets_free(struct packets *g);
+/* Packets are meant for rules that have not been hit, mostly. */
+void packets_aim(struct packets *g, const bool hit[RULES_MAX]);
 /* The next packet. */
 void packets_next(struct packets *g, struct frame *f);
 

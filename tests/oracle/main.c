@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCH = 200, SORTS = 400, FAULT_RULESETS = 200 };
+enum { BATCH = 100, SORTS = 400, FAULT_RULESETS = 200 };
 
 struct options {
 	uint64_t seed;
@@ -30,11 +30,11 @@ struct options {
 
 /* Shared by the processes. */
 struct shared {
-	uint64_t rulesets, packets, rules, hit;
+	uint64_t rulesets, packets, rules, reachable, hit, stray, refused;
 	uint64_t differ, crashed;
 	unsigned current;
 	struct {
-		uint64_t rules, yes, no;
+		uint64_t rules, hit, yes, no;
 	} ext[EXTS_MAX];
 	bool kernel_refuses[EXTS_MAX], we_refuse[EXTS_MAX];
 	char why[EXTS_MAX][600];
@@ -86,34 +86,57 @@ report(unsigned number, struct difference *d)
 	fflush(stdout);
 }
 
+static const struct count *
+count_of(const struct counts *counts, const struct rule *r, int number)
+{
+	unsigned i;
+
+	for (i = 0; i < counts->n; i++)
+		if (counts->c[i].rule == number && strcmp(counts->c[i].chain, r->chain) == 0 && strcmp(counts->c[i].table, r->table) == 0)
+			return &counts->c[i];
+	return NULL;
+}
+
 /* The counting rule before a rule says how many packets came to it. */
+static void
+measure_rule(const struct counts *counts, unsigned at, bool reachable)
+{
+	const struct rule *r = &kase.rs.rules[at];
+	const struct count *c, *before;
+	uint64_t reached = 0;
+	unsigned k;
+	int n = 1;
+
+	for (k = 0; k < at; k++)
+		n += strcmp(kase.rs.rules[k].table, r->table) == 0 && strcmp(kase.rs.rules[k].chain, r->chain) == 0;
+	c = count_of(counts, r, n);
+	if (!c || r->counter)
+		return;
+	before = at > 0 && kase.rs.rules[at - 1].counter ? count_of(counts, r, n - 1) : NULL;
+	reached = before ? before->packets : 0;
+	shared->rules++;
+	shared->reachable += reachable;
+	shared->hit += reachable && c->packets > 0;
+	shared->stray += !reachable && c->packets > 0;
+	if (options.verbose && reachable && !c->packets)
+		printf("not hit: %s %s%s\n", r->table, r->text, before && !reached ? " (nothing came)" : "");
+	for (k = 0; k < r->n_exts; k++) {
+		shared->ext[r->exts[k]].rules += reachable;
+		shared->ext[r->exts[k]].hit += reachable && c->packets > 0;
+		shared->ext[r->exts[k]].yes += c->packets;
+		shared->ext[r->exts[k]].no += reached > c->packets ? reached - c->packets : 0;
+	}
+}
+
 static void
 measure(const struct counts *counts)
 {
-	const struct count *c = counts->c;
-	unsigned i, k;
-	uint64_t reached;
+	bool reachable[RULES_MAX];
+	unsigned i;
 
-	for (i = 0; i < counts->n; i++) {
-		const struct rule *r = NULL;
-		int n = 0;
-
-		if (c[i].rule == 0)
-			continue;
-		for (k = 0; k < kase.rs.n_rules && !r; k++)
-			if (strcmp(kase.rs.rules[k].table, c[i].table) == 0 && strcmp(kase.rs.rules[k].chain, c[i].chain) == 0 && ++n == c[i].rule)
-				r = &kase.rs.rules[k];
-		if (!r || r->counter)
-			continue;
-		shared->rules++;
-		shared->hit += c[i].packets > 0;
-		reached = i > 0 && c[i - 1].rule == c[i].rule - 1 && k >= 2 && kase.rs.rules[k - 2].counter ? c[i - 1].packets : 0;
-		for (k = 0; k < r->n_exts; k++) {
-			shared->ext[r->exts[k]].rules++;
-			shared->ext[r->exts[k]].yes += c[i].packets;
-			shared->ext[r->exts[k]].no += reached > c[i].packets ? reached - c[i].packets : 0;
-		}
-	}
+	ruleset_reachable(&kase.rs, reachable);
+	for (i = 0; i < kase.rs.n_rules; i++)
+		measure_rule(counts, i, reachable[i]);
 }
 
 /* => false: stop. */
@@ -132,6 +155,7 @@ one_ruleset(unsigned number)
 	packets_free(g);
 	shared->rulesets++;
 	shared->packets += kase.n_packets;
+	shared->refused += same && kase.n_packets == 0;
 	if (same) {
 		measure(&kase.counts);
 		return true;
@@ -256,8 +280,8 @@ progress(uint64_t since)
 {
 	double s = (double)(oracle_now() - since) / 1e9;
 
-	printf("oracle: %llu rulesets, %llu packets, %.0f s, %.0f rulesets/s, %llu differ, %llu crashed\n", (unsigned long long)shared->rulesets,
-		(unsigned long long)shared->packets, s, (double)shared->rulesets / s, (unsigned long long)shared->differ,
+	printf("oracle: %llu rulesets, %llu packets, %llu both refused, %.0f s, %.0f rulesets/s, %llu differ, %llu crashed\n", (unsigned long long)shared->rulesets,
+		(unsigned long long)shared->packets, (unsigned long long)shared->refused, s, (double)shared->rulesets / s, (unsigned long long)shared->differ,
 		(unsigned long long)shared->crashed);
 	fflush(stdout);
 }
@@ -267,12 +291,13 @@ summary(void)
 {
 	unsigned i;
 
-	printf("rules hit: %llu of %llu (%.0f %%)\n", (unsigned long long)shared->hit, (unsigned long long)shared->rules,
-		shared->rules ? 100.0 * (double)shared->hit / (double)shared->rules : 0);
+	printf("rules: %llu, of which %llu can be reached and %llu were hit (%.1f %%); hit all the same: %llu\n", (unsigned long long)shared->rules,
+		(unsigned long long)shared->reachable, (unsigned long long)shared->hit,
+		shared->reachable ? 100.0 * (double)shared->hit / (double)shared->reachable : 0, (unsigned long long)shared->stray);
 	for (i = 0; i < ext_count(); i++)
 		if (options.verbose || (shared->rulesets > 100 && wanted(ext_name(i)) && !shared->we_refuse[i] && (!shared->ext[i].yes || !shared->ext[i].no)))
-			printf("  %-10s in %llu rules, true %llu, false %llu\n", ext_name(i), (unsigned long long)shared->ext[i].rules,
-				(unsigned long long)shared->ext[i].yes, (unsigned long long)shared->ext[i].no);
+			printf("  %-10s in %llu rules, %llu hit, true %llu, false %llu\n", ext_name(i), (unsigned long long)shared->ext[i].rules,
+				(unsigned long long)shared->ext[i].hit, (unsigned long long)shared->ext[i].yes, (unsigned long long)shared->ext[i].no);
 	for (i = 0; i < shared->n_sorts; i++)
 		printf("  %6u x %s (first: ruleset %u)\n", shared->sorts[i].n, shared->sorts[i].sort, shared->sorts[i].first);
 }

@@ -15,7 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FLOWS = 24, WAITING = 12, QUOTE = 160, OPTIONS_MAX = 40 };
+/* The kernel keeps incomplete datagrams from one ruleset to the next, so ids must not meet again while its namespace lives. */
+enum { FLOWS = 24, WAITING = 12, QUOTE = 160, OPTIONS_MAX = 40, ID_RANGES = 100 };
 
 enum { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16, URG = 32 };
 
@@ -59,6 +60,8 @@ struct packets {
 	struct frame waiting[WAITING];
 	unsigned n_waiting;
 	uint16_t id;
+	uint16_t aims[RULES_MAX]; /* rules that can be hit and were not yet */
+	unsigned n_aims;
 };
 
 struct packets *
@@ -70,7 +73,7 @@ packets_new(uint64_t seed, const struct ruleset_text *rs)
 		abort();
 	g->r.state = seed ^ 0x5bd1e995u;
 	g->rs = rs;
-	g->id = (uint16_t)rnd64(&g->r);
+	g->id = (uint16_t)(rs->serial % ID_RANGES * (65536 / ID_RANGES));
 	return g;
 }
 
@@ -78,6 +81,19 @@ void
 packets_free(struct packets *g)
 {
 	free(g);
+}
+
+void
+packets_aim(struct packets *g, const bool hit[RULES_MAX])
+{
+	bool reachable[RULES_MAX];
+	unsigned i;
+
+	ruleset_reachable(g->rs, reachable);
+	g->n_aims = 0;
+	for (i = 0; i < g->rs->n_rules; i++)
+		if (reachable[i] && !hit[i])
+			g->aims[g->n_aims++] = (uint16_t)i;
 }
 
 /* ---- building ---- */
@@ -371,25 +387,6 @@ fit_addresses(struct packets *g, struct draft *d, const struct hint *h)
 		d->dst = htonl(ntohl(d->dst) + (chance(&g->r, 50) ? 1 : (uint32_t)-1));
 }
 
-/* A packet that makes the router itself send has what the rule wants turned round. */
-static void
-turn_round(struct packets *g, struct draft *d, const struct hint *h)
-{
-	if (!h->made_here || chance(&g->r, 30))
-		return;
-	if (h->dst)
-		d->src = h->dst;
-	else if (h->out >= 0)
-		d->src = address_at(g, h->out);
-	d->dst = h->src && address_home(h->src) == -1 ? h->src : address_at(g, -1);
-	if (address_home(d->src) >= 0)
-		d->iface = (uint8_t)address_home(d->src);
-	if (d->proto == IPPROTO_ICMP) {
-		d->type = 8;
-		d->code = 0;
-	}
-}
-
 static void
 fit_l4(struct packets *g, struct draft *d, const struct hint *h)
 {
@@ -417,6 +414,51 @@ fit_l4(struct packets *g, struct draft *d, const struct hint *h)
 	else if (d->flags & SYN)
 		syn_options(g, d);
 	pad_tcp_options(d);
+}
+
+/* An ICMP message of the router: a ping's answer, or an error that the packet causes. */
+static void
+cause_icmp(struct packets *g, struct draft *d, const struct hint *h)
+{
+	d->proto = IPPROTO_ICMP;
+	d->type = 8;
+	d->code = 0;
+	if (!h->icmp || h->icmp_type == 0)
+		return;
+	if (h->icmp_type == 14) {
+		d->type = 13;
+		d->payload = 12;
+	} else if (h->icmp_type == 11) {
+		d->ttl = 1;
+		d->dst = address_at(g, (d->iface + 1) % IFACES);
+	} else if (h->icmp_type == 3) {
+		d->proto = h->icmp_code == 2 ? 99 : IPPROTO_UDP;
+	}
+}
+
+/* A packet that makes the router itself send has what the rule wants turned round. */
+static void
+turn_round(struct packets *g, struct draft *d, const struct hint *h)
+{
+	uint16_t sport = d->sport;
+
+	if (!h->made_here || chance(&g->r, 15))
+		return;
+	if (h->dst)
+		d->src = h->dst;
+	else if (h->out >= 0)
+		d->src = address_at(g, h->out);
+	else if (address_home(d->src) < 0)
+		d->src = address_at(g, (int)rnd(&g->r, IFACES));
+	d->dst = h->src && address_home(h->src) == -1 ? h->src : address_at(g, -1);
+	if (address_home(d->src) >= 0)
+		d->iface = (uint8_t)address_home(d->src);
+	d->sport = d->dport;
+	d->dport = sport;
+	if (d->proto != IPPROTO_TCP)
+		cause_icmp(g, d, h);
+	else /* a reset has ACK when what it answers has not */
+		d->flags = h->flags_mask & ACK ? (h->flags & ACK ? SYN : ACK) : chance(&g->r, 50) ? SYN : ACK;
 }
 
 static size_t
@@ -495,37 +537,6 @@ starts_flow(const struct draft *d)
 	return d->proto == IPPROTO_UDP || (d->proto == IPPROTO_TCP && d->flags & SYN) || (d->proto == IPPROTO_ICMP && d->type == 8) || d->proto == 99;
 }
 
-/* What a rule leaves free, the rule that calls its chain may want. */
-static void
-add_hint(struct hint *to, const struct hint *from)
-{
-	to->iface = to->iface >= 0 ? to->iface : from->iface;
-	to->out = to->out >= 0 ? to->out : from->out;
-	to->src = to->src ? to->src : from->src;
-	to->dst = to->dst ? to->dst : from->dst;
-	to->proto = to->proto ? to->proto : from->proto;
-	to->sport = to->sport ? to->sport : from->sport;
-	to->dport = to->dport ? to->dport : from->dport;
-	to->ttl = to->ttl ? to->ttl : from->ttl;
-	to->length = to->length ? to->length : from->length;
-	to->word = to->word ? to->word : from->word;
-	if (!to->has_tos) {
-		to->has_tos = from->has_tos;
-		to->tos = from->tos;
-	}
-	if (!to->icmp && from->icmp) {
-		to->icmp = true;
-		to->icmp_type = from->icmp_type;
-		to->icmp_code = from->icmp_code;
-	}
-	if (!to->flags_mask) {
-		to->flags_mask = from->flags_mask;
-		to->flags = from->flags;
-	}
-	to->local |= from->local;
-	to->made_here |= from->made_here;
-}
-
 static struct hint
 any_hint(struct packets *g)
 {
@@ -535,8 +546,8 @@ any_hint(struct packets *g)
 
 	if (g->rs->n_rules == 0 || chance(&g->r, 15))
 		return nothing;
-	r = &g->rs->rules[rnd(&g->r, g->rs->n_rules)];
-	for (h = r->hint; r->caller >= 0; add_hint(&h, &r->hint))
+	r = &g->rs->rules[g->n_aims && chance(&g->r, 75) ? g->aims[rnd(&g->r, g->n_aims)] : rnd(&g->r, g->rs->n_rules)];
+	for (h = r->hint; r->caller >= 0; hint_add(&h, &r->hint))
 		r = &g->rs->rules[r->caller];
 	return h;
 }
@@ -822,9 +833,9 @@ packets_next(struct packets *g, struct frame *f)
 
 	if (chance(&g->r, 70) && take_waiting(g, f))
 		return;
-	if (g->n_flows && chance(&g->r, 45))
+	if (g->n_flows && chance(&g->r, g->n_aims ? 30 : 45))
 		go_on(g, &d, f);
-	else if (g->n_flows && chance(&g->r, 12))
+	else if (g->n_flows && chance(&g->r, 10))
 		error_about(g, &d, f);
 	else
 		fitting(g, &d, f);

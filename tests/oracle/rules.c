@@ -65,10 +65,13 @@ struct gen {
 	struct rule *rule;
 	uint8_t proto;    /* of the rule; 0: any */
 	uint8_t hooks;
+	struct hint way;  /* what the rules that call the chain leave of the packets */
 	bool terminal;    /* target ends the chain for what matches */
 	unsigned n_sets;
 	char set_names[SETS][32];
 	uint8_t set_types[SETS];
+	uint32_t set_address[SETS]; /* of a member */
+	uint16_t set_port[SETS];
 };
 
 static void
@@ -123,6 +126,49 @@ port_option(struct gen *g, const char *option, uint16_t *hint)
 		*hint = a;
 }
 
+void
+hint_add(struct hint *to, const struct hint *from)
+{
+	to->iface = to->iface >= 0 ? to->iface : from->iface;
+	to->out = to->out >= 0 ? to->out : from->out;
+	to->src = to->src ? to->src : from->src;
+	to->dst = to->dst ? to->dst : from->dst;
+	to->proto = to->proto ? to->proto : from->proto;
+	to->sport = to->sport ? to->sport : from->sport;
+	to->dport = to->dport ? to->dport : from->dport;
+	to->ttl = to->ttl ? to->ttl : from->ttl;
+	to->length = to->length ? to->length : from->length;
+	to->word = to->word ? to->word : from->word;
+	if (!to->has_tos) {
+		to->has_tos = from->has_tos;
+		to->tos = from->tos;
+	}
+	if (!to->icmp && from->icmp) {
+		to->icmp = true;
+		to->icmp_type = from->icmp_type;
+		to->icmp_code = from->icmp_code;
+	}
+	if (!to->flags_mask) {
+		to->flags_mask = from->flags_mask;
+		to->flags = from->flags;
+	}
+	to->local |= from->local;
+	to->made_here |= from->made_here;
+}
+
+/* Rules that only packets of the router itself meet: answers to pings, errors, resets. */
+static bool
+is_output(const struct gen *g)
+{
+	return g->hooks == H_OUT || g->way.made_here;
+}
+
+static bool
+is_input(const struct gen *g)
+{
+	return g->hooks == H_IN || g->way.local;
+}
+
 /* ---- matches ---- */
 
 static void
@@ -140,14 +186,14 @@ m_tcp(struct gen *g)
 	if (chance(&g->r, 50))
 		port_option(g, "--dport", &h->dport);
 	if (chance(&g->r, 30)) {
-		i = rnd(&g->r, sizeof(flags) / sizeof(*flags));
+		i = is_output(g) && chance(&g->r, 90) ? 5 : rnd(&g->r, sizeof(flags) / sizeof(*flags));
 		if (!invert(g)) {
 			h->flags_mask = values[i][0];
 			h->flags = values[i][1];
 		}
 		say(g, " --tcp-flags %s", flags[i]);
 	}
-	if (chance(&g->r, 12)) {
+	if (chance(&g->r, is_output(g) ? 1 : 12)) {
 		static const uint8_t options[] = {1, 2, 3, 4, 8, 30};
 
 		i = PICK(&g->r, options);
@@ -174,7 +220,8 @@ m_icmp(struct gen *g)
 		uint8_t type, code;
 	} types[] = {{"8", 8, 0}, {"echo-reply", 0, 0}, {"3", 3, 1}, {"3/3", 3, 3}, {"3/4", 3, 4}, {"11/0", 11, 0}, {"any", 8, 0},
 		{"5", 5, 1}, {"13", 13, 0}, {"8/1", 8, 1}, {"4", 4, 0}, {"12", 12, 0}};
-	unsigned i = rnd(&g->r, sizeof(types) / sizeof(*types));
+	static const uint8_t sent[] = {1, 1, 3, 5};
+	unsigned i = is_output(g) && chance(&g->r, 90) ? PICK(&g->r, sent) : rnd(&g->r, sizeof(types) / sizeof(*types));
 
 	if (!invert(g)) {
 		g->rule->hint.icmp = true;
@@ -230,10 +277,23 @@ any_address(struct gen *g)
 	return rnd(&g->r, ADDRESSES);
 }
 
-static void
-range_option(struct gen *g, const char *option, uint32_t *hint)
+/* One that packets have there, mostly. */
+static unsigned
+likely_address(struct gen *g, bool src)
 {
-	uint32_t a = address_value(any_address(g)), lo = ntohl(a) - rnd(&g->r, 3), hi = ntohl(a) + rnd(&g->r, 40);
+	bool own = src ? is_output(g) : is_input(g);
+	unsigned a, tries = chance(&g->r, 10) ? 0 : 50;
+
+	do
+		a = any_address(g);
+	while (tries-- > 0 && (own ? addresses[a].home != -1 : addresses[a].home < 0));
+	return a;
+}
+
+static void
+range_option(struct gen *g, const char *option, bool src, uint32_t *hint)
+{
+	uint32_t a = address_value(likely_address(g, src)), lo = ntohl(a) - rnd(&g->r, 3), hi = ntohl(a) + rnd(&g->r, 40);
 	struct in_addr from = {htonl(lo)}, to = {htonl(hi)};
 	bool not = invert(g);
 
@@ -249,15 +309,15 @@ m_iprange(struct gen *g)
 	unsigned which = rnd_between(&g->r, 1, 3);
 
 	if (which & 1)
-		range_option(g, "--src-range", &g->rule->hint.src);
+		range_option(g, "--src-range", true, &g->rule->hint.src);
 	if (which & 2)
-		range_option(g, "--dst-range", &g->rule->hint.dst);
+		range_option(g, "--dst-range", false, &g->rule->hint.dst);
 }
 
 static void
 m_length(struct gen *g)
 {
-	uint16_t n = PICK(&g->r, g->rs->pool.lengths);
+	uint16_t n = is_output(g) && g->proto == IPPROTO_TCP ? 40 : PICK(&g->r, g->rs->pool.lengths);
 
 	if (!invert(g))
 		g->rule->hint.length = n;
@@ -279,7 +339,7 @@ m_length(struct gen *g)
 static void
 m_ttl(struct gen *g)
 {
-	uint8_t ttl = PICK(&g->r, g->rs->pool.ttl);
+	uint8_t ttl = is_output(g) ? (uint8_t)(63 + rnd(&g->r, 3)) : PICK(&g->r, g->rs->pool.ttl);
 
 	switch (rnd(&g->r, 3)) {
 	case 0:
@@ -324,6 +384,15 @@ m_dscp(struct gen *g)
 	say(g, " --dscp 0x%02x", tos >> 2);
 }
 
+/* Types that few packets have are mostly inverted. */
+static void
+type_option(struct gen *g, const char *option, const char *type)
+{
+	if (chance(&g->r, strstr(type, "LOCAL") || strstr(type, "UNICAST") ? 15 : 80))
+		say(g, " !");
+	say(g, " %s %s", option, type);
+}
+
 static void
 m_addrtype(struct gen *g)
 {
@@ -331,14 +400,10 @@ m_addrtype(struct gen *g)
 		"BROADCAST", "UNICAST,LOCAL"};
 	unsigned which = rnd_between(&g->r, 1, 3);
 
-	if (which & 1) {
-		invert(g);
-		say(g, " --src-type %s", PICK(&g->r, types));
-	}
-	if (which & 2) {
-		invert(g);
-		say(g, " --dst-type %s", PICK(&g->r, types));
-	}
+	if (which & 1)
+		type_option(g, "--src-type", chance(&g->r, 20) ? PICK(&g->r, types) : is_output(g) ? "LOCAL" : "UNICAST");
+	if (which & 2)
+		type_option(g, "--dst-type", chance(&g->r, 20) ? PICK(&g->r, types) : is_input(g) ? "LOCAL" : "UNICAST");
 	if (chance(&g->r, 20) && !(g->hooks & (H_OUT | H_POST)))
 		say(g, " --limit-iface-in");
 	else if (chance(&g->r, 20) && !(g->hooks & (H_PRE | H_IN)))
@@ -350,8 +415,11 @@ m_pkttype(struct gen *g)
 {
 	static const char *const types[] = {"unicast", "unicast", "broadcast", "multicast"};
 
-	invert(g);
-	say(g, " --pkt-type %s", PICK(&g->r, types));
+	const char *type = PICK(&g->r, types);
+
+	if (chance(&g->r, type[0] == 'u' ? 20 : 80))
+		say(g, " !");
+	say(g, " --pkt-type %s", type);
 }
 
 static void
@@ -361,12 +429,9 @@ m_mac(struct gen *g)
 	say(g, " --mac-source 02:00:00:00:00:%02x", rnd(&g->r, 3));
 }
 
-/* Half of the marks have been set by somebody; 0 is what most packets have. */
 static void
-mark_value(struct gen *g)
+print_mark(struct gen *g, uint32_t mark)
 {
-	uint32_t mark = chance(&g->r, 50) ? 0 : PICK(&g->r, g->rs->pool.marks);
-
 	if (chance(&g->r, 40)) {
 		uint32_t mask = PICK(&g->r, ((uint32_t[]){0xff, 0xf, 0xffff0000, 0x80000001}));
 
@@ -377,18 +442,29 @@ mark_value(struct gen *g)
 }
 
 static void
+mark_value(struct gen *g)
+{
+	print_mark(g, chance(&g->r, 20) ? 0 : PICK(&g->r, g->rs->pool.marks));
+}
+
+static void
 m_mark(struct gen *g)
 {
-	invert(g);
+	uint32_t mark = chance(&g->r, 50) ? 0 : PICK(&g->r, g->rs->pool.marks);
+
+	/* few packets have a mark */
+	if (chance(&g->r, mark ? 60 : 20))
+		say(g, " !");
 	say(g, " --mark ");
-	mark_value(g);
+	print_mark(g, mark);
 }
 
 static void
 m_owner(struct gen *g)
 {
 	g->rule->hint.made_here = true;
-	invert(g);
+	if (chance(&g->r, 80)) /* there are no sockets */
+		say(g, " !");
 	say(g, PICK(&g->r, ((const char *const[]){" --uid-owner 0", " --uid-owner 1-1000", " --gid-owner 0"})));
 }
 
@@ -453,20 +529,22 @@ m_string(struct gen *g)
 static void
 m_time(struct gen *g)
 {
-	switch (rnd(&g->r, 4)) {
-	case 0:
+	switch (rnd(&g->r, 8)) {
+	case 2:
+	case 3:
+	case 4:
 		say(g, " --datestart 2001-02-03T04:05:06 --datestop 2037-01-01T00:00:00");
 		break;
 	case 1:
 		say(g, " --datestart 2001-02-03T04:05:06 --datestop 2002-01-01T00:00:00");
 		break;
-	case 2:
-		invert(g);
+	case 0:
 		say(g, " --weekdays Mon,Tue,Wed,Thu,Fri,Sat,Sun");
 		break;
 	default:
-		invert(g);
-		say(g, " --monthdays 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31");
+		if (chance(&g->r, 10))
+			say(g, " !");
+		say(g, " --monthdays 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30");
 	}
 }
 
@@ -476,9 +554,12 @@ m_statistic(struct gen *g)
 	unsigned every = rnd_between(&g->r, 1, 5);
 
 	if (chance(&g->r, 20)) {
+		unsigned p = rnd(&g->r, 2);
+
 		say(g, " --mode random");
-		invert(g);
-		say(g, " --probability %u", rnd(&g->r, 2));
+		if (chance(&g->r, p ? 20 : 80))
+			say(g, " !");
+		say(g, " --probability %u", p);
 		return;
 	}
 	say(g, " --mode nth");
@@ -506,23 +587,28 @@ m_hashlimit(struct gen *g)
 		g->rs->n_rules);
 	if (chance(&g->r, 20))
 		say(g, " --hashlimit-srcmask %u", PICK(&g->r, ((unsigned[]){8, 24, 31})));
-	say(g, " --hashlimit-%s %u/hour --hashlimit-burst %u", chance(&g->r, 50) ? "upto" : "above", rnd_between(&g->r, 1, 2),
-		rnd_between(&g->r, 1, 10));
+	if (chance(&g->r, 20))
+		say(g, " --hashlimit-%s %u/day --hashlimit-burst %u", chance(&g->r, 50) ? "upto" : "above", rnd_between(&g->r, 4, 6),
+			rnd_between(&g->r, 1, 8));
+	else
+		say(g, " --hashlimit-%s %u/hour --hashlimit-burst %u", chance(&g->r, 50) ? "upto" : "above", rnd_between(&g->r, 1, 2),
+			rnd_between(&g->r, 1, 10));
 }
 
 static void
 m_recent(struct gen *g)
 {
 	static const char *const acts[] = {"--set", "--rcheck", "--update", "--remove"};
-	unsigned act = rnd(&g->r, 4);
+	unsigned act = PICK(&g->r, ((unsigned[]){0, 0, 0, 1, 2, 3}));
 
-	invert(g);
+	if (chance(&g->r, act ? 35 : 5))
+		say(g, " !");
 	say(g, " %s --name r%llx_%u", acts[act], (unsigned long long)(g->serial & 0xffffff), rnd(&g->r, 2));
 	if (act == 1 || act == 2) {
 		if (chance(&g->r, 50))
 			say(g, " --seconds 3600");
 		if (chance(&g->r, 50))
-			say(g, " --hitcount %u", rnd_between(&g->r, 1, 6));
+			say(g, " --hitcount %u", rnd_between(&g->r, 1, 3));
 		if (chance(&g->r, 15))
 			say(g, " --rttl");
 	}
@@ -531,13 +617,17 @@ m_recent(struct gen *g)
 }
 
 static void
-state_list(struct gen *g, bool more)
+state_list(struct gen *g, const char *option, bool more)
 {
 	static const char *const states[] = {"NEW", "ESTABLISHED", "RELATED", "INVALID", "UNTRACKED", "SNAT", "DNAT"};
 	unsigned n = rnd_between(&g->r, 1, 2), i, mask = 0;
 
 	for (i = 0; i < n; i++)
-		mask |= 1u << (chance(&g->r, 60) ? rnd(&g->r, 2) : rnd(&g->r, more ? 7 : 5));
+		mask |= 1u << (is_output(g) && chance(&g->r, 60) ? rnd_between(&g->r, 1, 2) :
+				      chance(&g->r, 70) ? rnd(&g->r, 2) : rnd(&g->r, more ? 7 : 5));
+	if (chance(&g->r, mask & (is_output(g) ? 6 : 15) ? 25 : 80))
+		say(g, " !");
+	say(g, " %s", option);
 	for (i = 0, n = 0; i < 7; i++)
 		if (mask & 1u << i)
 			say(g, "%s%s", n++ ? "," : " ", states[i]);
@@ -546,15 +636,13 @@ state_list(struct gen *g, bool more)
 static void
 m_state(struct gen *g)
 {
-	invert(g);
-	say(g, " --state");
-	state_list(g, false);
+	state_list(g, "--state", false);
 }
 
 static void
-ct_address(struct gen *g, const char *option, uint32_t *hint)
+ct_address(struct gen *g, const char *option, bool src, uint32_t *hint)
 {
-	unsigned a = any_address(g);
+	unsigned a = likely_address(g, src);
 
 	if (!invert(g) && hint)
 		*hint = address_value(a);
@@ -580,6 +668,7 @@ m_conntrack(struct gen *g)
 {
 	static const char *const status[] = {"EXPECTED", "SEEN_REPLY", "ASSURED", "CONFIRMED", "SEEN_REPLY,ASSURED", "NONE", "ASSURED,CONFIRMED"};
 	struct hint *h = &g->rule->hint;
+	unsigned i;
 
 	switch (rnd(&g->r, 12)) {
 	case 0:
@@ -587,20 +676,22 @@ m_conntrack(struct gen *g)
 		say(g, " --ctproto %u", g->proto ? g->proto : PICK(&g->r, ((uint8_t[]){1, 6, 17})));
 		break;
 	case 1:
-		ct_address(g, "--ctorigsrc", &h->src);
+		ct_address(g, "--ctorigsrc", true, &h->src);
 		break;
 	case 2:
-		ct_address(g, "--ctorigdst", &h->dst);
+		ct_address(g, "--ctorigdst", false, &h->dst);
 		break;
 	case 3:
-		ct_address(g, "--ctreplsrc", &h->dst);
+		ct_address(g, "--ctreplsrc", false, &h->dst);
 		break;
 	case 4:
-		ct_address(g, "--ctrepldst", &h->src);
+		ct_address(g, "--ctrepldst", true, &h->src);
 		break;
 	case 5:
-		invert(g);
-		say(g, " --ctstatus %s", PICK(&g->r, status));
+		i = rnd(&g->r, sizeof(status) / sizeof(*status));
+		if (chance(&g->r, i == 0 || i == 5 ? 80 : 25))
+			say(g, " !");
+		say(g, " --ctstatus %s", status[i]);
 		break;
 	case 6:
 		invert(g);
@@ -616,9 +707,7 @@ m_conntrack(struct gen *g)
 		ct_port(g, chance(&g->r, 50) ? "--ctorigdstport" : "--ctreplsrcport", &h->dport);
 		break;
 	default:
-		invert(g);
-		say(g, " --ctstate");
-		state_list(g, true);
+		state_list(g, "--ctstate", true);
 		if (chance(&g->r, 20))
 			say(g, " --ctdir %s", chance(&g->r, 50) ? "ORIGINAL" : "REPLY");
 	}
@@ -659,7 +748,9 @@ enum { SET_IP, SET_NET, SET_IPPORT, SET_NETIFACE, SET_PORT, SET_TYPES };
 static void
 set_member(struct gen *g, unsigned type, char *buf, size_t size)
 {
-	const char *a = addresses[any_address(g)].text;
+	unsigned which = any_address(g);
+	const char *a = addresses[which].text;
+	uint16_t p = port(g);
 	unsigned len = PICK(&g->r, ((unsigned[]){8, 16, 24, 29, 32}));
 
 	switch (type) {
@@ -670,14 +761,16 @@ set_member(struct gen *g, unsigned type, char *buf, size_t size)
 		snprintf(buf, size, "%s/%u%s", a, len, chance(&g->r, 20) ? " nomatch" : "");
 		break;
 	case SET_IPPORT:
-		snprintf(buf, size, "%s,%s:%u", a, chance(&g->r, 50) ? "tcp" : "udp", port(g));
+		snprintf(buf, size, "%s,%s:%u", a, chance(&g->r, 50) ? "tcp" : "udp", p);
 		break;
 	case SET_NETIFACE:
 		snprintf(buf, size, "%s/%u,t%u%s", a, len, rnd(&g->r, 3), chance(&g->r, 15) ? " nomatch" : "");
 		break;
 	default:
-		snprintf(buf, size, "%u", port(g));
+		snprintf(buf, size, "%u", p);
 	}
+	g->set_address[g->n_sets] = address_value(which);
+	g->set_port[g->n_sets] = p;
 }
 
 static void
@@ -689,7 +782,7 @@ make_set(struct gen *g)
 	bool timeout = chance(&g->r, 25), counters = chance(&g->r, 25);
 
 	snprintf(name, 32, "s%llx_%u", (unsigned long long)(g->serial & 0xffffff), g->n_sets);
-	g->set_types[g->n_sets++] = (uint8_t)type;
+	g->set_types[g->n_sets] = (uint8_t)type;
 	to += strlen(to);
 	to += sprintf(to, "create %s %s%s%s%s\n", name, types[type], type == SET_PORT ? " range 0-65535" : "",
 		timeout ? " timeout 3600" : "", counters ? " counters" : "");
@@ -697,6 +790,7 @@ make_set(struct gen *g)
 		set_member(g, type, member, sizeof(member));
 		to += sprintf(to, "add %s %s -exist\n", name, member);
 	}
+	g->n_sets++;
 }
 
 /* => index of a set, perhaps a new one. */
@@ -709,21 +803,29 @@ any_set(struct gen *g)
 }
 
 static void
-set_sides(struct gen *g, unsigned set)
+set_sides(struct gen *g, unsigned set, bool not)
 {
-	bool two = g->set_types[set] == SET_IPPORT || g->set_types[set] == SET_NETIFACE;
+	unsigned type = g->set_types[set];
+	bool two = type == SET_IPPORT || type == SET_NETIFACE, first = chance(&g->r, 50), second = chance(&g->r, 50);
+	struct hint *h = &g->rule->hint;
 
-	say(g, " %s%s%s", chance(&g->r, 50) ? "src" : "dst", two ? "," : "", two ? (chance(&g->r, 50) ? "src" : "dst") : "");
+	say(g, " %s%s%s", first ? "src" : "dst", two ? "," : "", two ? (second ? "src" : "dst") : "");
+	if (not)
+		return;
+	if (type != SET_PORT)
+		*(first ? &h->src : &h->dst) = g->set_address[set];
+	if (type == SET_PORT || type == SET_IPPORT)
+		*((two ? second : first) ? &h->sport : &h->dport) = g->set_port[set];
 }
 
 static void
 m_set(struct gen *g)
 {
 	unsigned set = any_set(g);
+	bool not = invert(g);
 
-	invert(g);
 	say(g, " --match-set %s", g->set_names[set]);
-	set_sides(g, set);
+	set_sides(g, set, not);
 	if (chance(&g->r, 10))
 		say(g, " --return-nomatch");
 }
@@ -893,7 +995,7 @@ t_set(struct gen *g)
 
 	/* a member of hash:net,iface names an interface that every packet here has only in some hooks */
 	say(g, " --%s-set %s", add ? "add" : "del", g->set_names[set]);
-	set_sides(g, set);
+	set_sides(g, set, true);
 	if (add && chance(&g->r, 30))
 		say(g, " --exist");
 }
@@ -978,11 +1080,16 @@ ext_allow(unsigned i, bool allowed)
 static bool
 fits(const struct gen *g, const struct ext *e, bool is_refused)
 {
+	uint8_t proto;
+
 	if (is_refused || (e->write == m_connlimit && !g->rs->slow) || !(e->tables & 1u << g->table) || (g->hooks & ~e->hooks))
 		return false;
-	if (!e->proto || !g->proto || e->proto == g->proto)
+	if (is_output(g) && g->n_chains > 1 && (e->write == m_udp || e->write == m_tcpmss || e->write == t_tcpmss))
+		return false;
+	proto = g->proto ? g->proto : g->way.proto;
+	if (!e->proto || !proto || e->proto == proto)
 		return true;
-	return e->proto == PORTS_PROTO && (g->proto == IPPROTO_TCP || g->proto == IPPROTO_UDP);
+	return e->proto == PORTS_PROTO && (proto == IPPROTO_TCP || proto == IPPROTO_UDP);
 }
 
 /* => index in the list by weight, among those that fit; -1: none. */
@@ -1011,7 +1118,10 @@ require_proto(struct gen *g, const struct ext *e)
 {
 	if (g->proto || !e->proto)
 		return;
-	g->proto = e->proto != PORTS_PROTO ? e->proto : chance(&g->r, 60) ? IPPROTO_TCP : IPPROTO_UDP;
+	if (g->way.proto)
+		g->proto = g->way.proto;
+	else
+		g->proto = e->proto != PORTS_PROTO ? e->proto : is_output(g) || chance(&g->r, 60) ? IPPROTO_TCP : IPPROTO_UDP;
 }
 
 static void
@@ -1019,7 +1129,7 @@ write_proto(struct gen *g)
 {
 	static const uint8_t others[] = {99, 99, 253};
 
-	if (!g->proto && chance(&g->r, 15)) {
+	if (!g->proto && chance(&g->r, g->way.proto || is_output(g) ? 3 : 15)) {
 		if (chance(&g->r, 40)) {
 			say(g, " ! -p %s", PICK(&g->r, ((const char *const[]){"tcp", "udp", "icmp"})));
 			return;
@@ -1028,13 +1138,13 @@ write_proto(struct gen *g)
 	}
 	if (g->proto)
 		say(g, " -p %u", g->proto);
-	g->rule->hint.proto = g->proto;
+	g->rule->hint.proto = g->rule->proto = g->proto;
 }
 
 static void
-write_address(struct gen *g, const char *option, uint32_t *hint)
+write_address(struct gen *g, const char *option, bool src, uint32_t *hint)
 {
-	unsigned a = any_address(g);
+	unsigned a = likely_address(g, src);
 
 	if (!invert(g))
 		*hint = address_value(a);
@@ -1051,13 +1161,19 @@ write_iface(struct gen *g, const char *option, bool in)
 	unsigned i = rnd(&g->r, 3);
 	bool not = invert(g);
 
-	if (chance(&g->r, 8))
-		say(g, " %s %s", option, PICK(&g->r, ((const char *const[]){"t+", "lo", "tt0", "eth+"})));
-	else
-		say(g, " %s t%u", option, i);
-	if (!not && in)
+	if (chance(&g->r, 8)) {
+		unsigned name = rnd(&g->r, 4);
+
+		say(g, " %s %s", option, ((const char *const[]){"t+", "lo", "tt0", "eth+"})[name]);
+		g->rule->impossible |= (name == 0) == not;
+		return;
+	}
+	say(g, " %s t%u", option, i);
+	if (not)
+		g->rule->narrow = true;
+	else if (in)
 		g->rule->hint.iface = (int8_t)i;
-	else if (!not)
+	else
 		g->rule->hint.out = (int8_t)i;
 }
 
@@ -1066,16 +1182,18 @@ write_header(struct gen *g)
 {
 	struct hint *h = &g->rule->hint;
 
-	if (chance(&g->r, 15))
-		write_address(g, "-s", &h->src);
-	if (chance(&g->r, 15))
-		write_address(g, "-d", &h->dst);
-	if (!(g->hooks & (H_OUT | H_POST)) && chance(&g->r, 20))
+	const struct hint *way = &g->way;
+
+	if (chance(&g->r, way->src ? 3 : 15))
+		write_address(g, "-s", true, &h->src);
+	if (chance(&g->r, way->dst ? 3 : 15))
+		write_address(g, "-d", false, &h->dst);
+	if (!(g->hooks & (H_OUT | H_POST)) && chance(&g->r, way->iface >= 0 ? 3 : 20))
 		write_iface(g, "-i", true);
-	if (!(g->hooks & (H_PRE | H_IN)) && chance(&g->r, 20))
+	if (!(g->hooks & (H_PRE | H_IN)) && chance(&g->r, way->out >= 0 || way->dst || h->dst ? 3 : 20))
 		write_iface(g, "-o", false);
 	write_proto(g);
-	if (g->proto != IPPROTO_TCP && chance(&g->r, 3)) {
+	if (g->proto != IPPROTO_TCP && chance(&g->r, 1)) {
 		h->later_fragment = !invert(g);
 		say(g, " -f");
 	}
@@ -1116,7 +1234,9 @@ write_target(struct gen *g)
 	if (what < 20 && (to = callee(g))) {
 		to->caller = to->used ? to->caller : (int16_t)g->rs->n_rules;
 		to->used = true;
-		say(g, " %s %s", chance(&g->r, 25) ? "-g" : "-j", to->name);
+		g->terminal = chance(&g->r, 15);
+		strcpy(g->rule->to, to->name);
+		say(g, " %s %s", g->terminal ? "-g" : "-j", to->name);
 		return;
 	}
 	if (what < 70)
@@ -1135,6 +1255,7 @@ write_target(struct gen *g)
 	if (what < 75)
 		return;
 	g->terminal = true;
+	g->rule->returns = what >= 94 && what < 99;
 	say(g, " -j %s", what < 88 ? "ACCEPT" : what < 94 ? "DROP" : what < 99 ? "RETURN" : "QUEUE");
 }
 
@@ -1205,13 +1326,15 @@ write_rule(struct gen *g, bool measured)
 		return;
 	n = choose_matches(g, chosen);
 	if (!g->proto && chance(&g->r, 20))
-		g->proto = PICK(&g->r, ((const uint8_t[]){6, 6, 17, 1}));
+		g->proto = g->way.proto ? g->way.proto : is_output(g) ? PICK(&g->r, ((const uint8_t[]){6, 1, 1})) : PICK(&g->r, ((const uint8_t[]){6, 6, 17, 1}));
 	write_header(g);
 	write_matches(g, chosen, n);
+	g->rule->narrow |= n > 0 || strstr(g->rule->text, " -s ") || strstr(g->rule->text, " -d ") || strstr(g->rule->text, " -f") ||
+		strstr(g->rule->text, "! -p");
 	write_target(g);
+	g->rule->ends = g->terminal;
 	/* what ends the chain for every packet would hide the rest */
-	if (g->terminal && g->rule->n_exts == 0 && g->proto == 0 && !strstr(g->rule->text, " -s ") &&
-		!strstr(g->rule->text, " -d "))
+	if (g->terminal && !*g->rule->to && !g->rule->narrow && !g->proto && g->rule->hint.iface < 0 && g->rule->hint.out < 0 && chance(&g->r, 90))
 		return;
 	g->rs->n_rules++;
 }
@@ -1225,7 +1348,7 @@ declare(struct gen *g, const struct chain *c)
 		sprintf(to, "%s :%s - [0:0]\n", table_names[g->table], c->name);
 	else
 		sprintf(to, "%s :%s %s [0:0]\n", table_names[g->table], c->name,
-			chance(&g->r, g->table == 2 ? 10 : 1) ? "DROP" : "ACCEPT");
+			chance(&g->r, g->table == 2 ? 5 : 0) ? "DROP" : "ACCEPT");
 }
 
 static void
@@ -1253,6 +1376,17 @@ make_chains(struct gen *g)
 	}
 }
 
+/* What the first rule that calls a chain, and those before it, let come. */
+static void
+find_way(struct gen *g, const struct chain *c)
+{
+	int caller = c->caller;
+
+	g->way = (struct hint){.iface = -1, .out = -1};
+	for (; caller >= 0; caller = g->rs->rules[caller].caller)
+		hint_add(&g->way, &g->rs->rules[caller].hint);
+}
+
 static void
 make_table(struct gen *g, unsigned table, bool measured)
 {
@@ -1266,6 +1400,7 @@ make_table(struct gen *g, unsigned table, bool measured)
 		if (!c->used)
 			continue;
 		g->hooks = c->hooks & table_hooks[table];
+		find_way(g, c);
 		max = chance(&g->r, 4) ? 40 : 6;
 		n = rnd(&g->r, max);
 		for (i = 0; i < n; i++)
@@ -1301,6 +1436,7 @@ ruleset_generate(struct ruleset_text *rs, uint64_t seed, uint64_t serial, bool m
 	unsigned t;
 
 	memset(rs, 0, sizeof(*rs));
+	rs->serial = serial;
 	make_pool(&g);
 	rs->slow = chance(&g.r, 2);
 	for (t = 0; t < TABLES && !plain; t++)
@@ -1312,7 +1448,7 @@ void
 ext_sample(unsigned i, struct ruleset_text *rs)
 {
 	const struct ext *e = i < N_MATCHES ? &matches[i] : &targets[i - N_MATCHES];
-	struct gen g = {.r = {42}, .rs = rs, .serial = 0xffff0000 + i, .n_chains = 1};
+	struct gen g = {.r = {42}, .rs = rs, .serial = 0xffff0000 + i, .n_chains = 1, .way = {.iface = -1, .out = -1}};
 	unsigned t = 0, h = 0;
 
 	memset(rs, 0, sizeof(*rs));
@@ -1355,6 +1491,77 @@ mentioned(const struct ruleset_text *rs, const uint8_t *keep, const char *table,
 			return true;
 	}
 	return false;
+}
+
+void
+ruleset_hits(const struct ruleset_text *rs, const struct counts *c, bool hit[RULES_MAX])
+{
+	const struct rule *r;
+	unsigned i, k;
+	int n;
+
+	for (i = 0; i < rs->n_rules; i++) {
+		r = &rs->rules[i];
+		for (n = 1, k = 0; k < i; k++)
+			n += strcmp(rs->rules[k].table, r->table) == 0 && strcmp(rs->rules[k].chain, r->chain) == 0;
+		hit[i] = false;
+		for (k = 0; k < c->n && !hit[i]; k++)
+			hit[i] = c->c[k].rule == n && c->c[k].packets && strcmp(c->c[k].chain, r->chain) == 0 && strcmp(c->c[k].table, r->table) == 0;
+	}
+}
+
+/* What all packets on a way to a chain have in common; 0 and -1: anything. */
+struct way {
+	uint8_t proto;
+	int8_t iface, out;
+};
+
+/* => false: no packet has both. */
+static bool
+narrow_way(struct way *w, const struct rule *r, bool *all)
+{
+	const struct hint *h = &r->hint;
+
+	*all = !r->narrow && (!r->proto || r->proto == w->proto) && (h->iface < 0 || h->iface == w->iface) && (h->out < 0 || h->out == w->out);
+	if ((r->proto && w->proto && r->proto != w->proto) || (h->iface >= 0 && w->iface >= 0 && h->iface != w->iface) ||
+		(h->out >= 0 && w->out >= 0 && h->out != w->out))
+		return false;
+	w->proto = r->proto ? r->proto : w->proto;
+	w->iface = h->iface >= 0 ? h->iface : w->iface;
+	w->out = h->out >= 0 ? h->out : w->out;
+	return !r->impossible;
+}
+
+/* => true: nothing that comes this way returns. */
+static bool
+walk_chain(const struct ruleset_text *rs, const char *table, const char *chain, struct way way, bool reachable[RULES_MAX])
+{
+	unsigned i;
+
+	for (i = 0; i < rs->n_rules; i++) {
+		const struct rule *r = &rs->rules[i];
+		struct way there = way;
+		bool all, stays;
+
+		if (strcmp(r->table, table) != 0 || strcmp(r->chain, chain) != 0 || !narrow_way(&there, r, &all))
+			continue;
+		reachable[i] = true;
+		stays = *r->to && walk_chain(rs, table, r->to, there, reachable);
+		if (all && (r->ends || stays))
+			return *r->to ? stays : !r->returns;
+	}
+	return false;
+}
+
+void
+ruleset_reachable(const struct ruleset_text *rs, bool reachable[RULES_MAX])
+{
+	unsigned t, h;
+
+	memset(reachable, 0, RULES_MAX * sizeof(*reachable));
+	for (t = 0; t < TABLES; t++)
+		for (h = 0; h < 5; h++)
+			walk_chain(rs, table_names[t], hook_names[h], (struct way){.iface = -1, .out = -1}, reachable);
 }
 
 char *

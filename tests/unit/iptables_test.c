@@ -665,6 +665,14 @@ test_read_errors(void **state)
 		{"*filter\n-h\nCOMMIT\n",
 			"rules:2: The -h option cannot be used in iptables-restore."},
 		{"*filter\nfoo\nCOMMIT\n", "rules:2: Bad argument `foo'"},
+		/* libxtables 1.8.9 divides by zero */
+		{"*filter\n-A INPUT -m hashlimit --hashlimit-name a --hashlimit-upto 5b/s "
+		 "--hashlimit-burst 5\nCOMMIT\n",
+			"rules:2: Rate too low \"5b/s\" (16b/s at least)"},
+		{"*filter\n-A INPUT -m hashlimit --hashlimit-name a --hashlimit-above 68719476720b/s\n"
+		 "COMMIT\n",
+			"rules:2: Rate too high \"68719476720b/s\""},
+		{"*filter\n-A INPUT -m time --monthdays 0\nCOMMIT\n", "rules:2: time: no day is left"},
 	};
 	static const char good[] = "*filter\n-A INPUT -p tcp --dport 80 -m conntrack --ctstate NEW "
 				   "-m limit -j LOG\nCOMMIT\n";
@@ -682,10 +690,70 @@ test_read_errors(void **state)
 		if (!r)
 			fail_msg("%s", why);
 		rules_free(r);
+		assert_null(iptables_read(
+			rows[i].text, strlen(rows[i].text), "rules", why, sizeof(why)));
+		assert_string_equal(why, rows[i].why);
 	}
 	r = iptables_read("", 0, "rules", why, sizeof(why));
 	assert_non_null(r);
 	rules_free(r);
+}
+
+/* The wire's form of a text with one rule in INPUT. */
+static uint8_t *
+encoded(const char *options, size_t *len)
+{
+	char text[512], why[256];
+	struct rules *r;
+	uint8_t *bytes;
+
+	snprintf(text, sizeof(text), "*filter\n-A INPUT %s\nCOMMIT\n", options);
+	r = iptables_read(text, strlen(text), "rules", why, sizeof(why));
+	if (!r)
+		fail_msg("%s", why);
+	bytes = rules_encode(r, len);
+	assert_non_null(bytes);
+	rules_free(r);
+	return bytes;
+}
+
+/* A chain of one text may have the name of a target that the next one uses. */
+static void
+test_read_forgets(void **state)
+{
+	static const char chain[] = "*filter\n:LOG - [0:0]\n-A INPUT -j LOG\nCOMMIT\n";
+	char why[256];
+	struct rules *r = iptables_read(chain, sizeof(chain) - 1, "rules", why, sizeof(why));
+	size_t len;
+
+	(void)state;
+	assert_non_null(r);
+	assert_int_equal(rules_chain(&r->tables[TABLE_FILTER], "INPUT")->rules[0].action, ACTION_JUMP);
+	rules_free(r);
+	free(encoded("-j LOG --log-prefix a", &len));
+}
+
+/* However it is said. */
+static void
+test_read_same(void **state)
+{
+	static const char *const pairs[][2] = {
+		{"-m recent --set",
+			"-m recent --set --name DEFAULT --mask 255.255.255.255 --rsource"},
+		{"-m time --monthdays 0,15", "-m time --monthdays 15"},
+		{"-c 1 2 -j DROP", "-j DROP"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(*pairs); i++) {
+		size_t len[2];
+		uint8_t *a = encoded(pairs[i][0], &len[0]), *b = encoded(pairs[i][1], &len[1]);
+
+		assert_int_equal(len[0], len[1]);
+		assert_memory_equal(a, b, len[0]);
+		free(a);
+		free(b);
+	}
 }
 
 static char *
@@ -1083,6 +1151,8 @@ main(void)
 		cmocka_unit_test(test_restore),
 		cmocka_unit_test(test_store),
 		cmocka_unit_test(test_read_errors),
+		cmocka_unit_test(test_read_forgets),
+		cmocka_unit_test(test_read_same),
 		cmocka_unit_test(test_golden),
 		cmocka_unit_test(test_golden_commands),
 		cmocka_unit_test(test_delete_by_content),

@@ -122,7 +122,7 @@ refusals(void **state)
 
 	(void)state;
 	assert_int_equal(match_set[4].check(&c, &o, &prepared), -EINVAL);
-	assert_string_equal(why, "Set none doesn't exist.");
+	assert_string_equal(why, "Set none doesn't exist");
 	assert_int_equal(target_set[2].check(&c, &map, &prepared), -EINVAL);
 }
 

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Where the hooks meet address translation: nf_nat_inet_fn() and its IPv4 callers. */
+#include "filters/live.h"
+#include "filters/ruleset.h"
+#include "nat/nat.h"
+
+#include "fabric/router/stages.h"
+
+/* The table of a router without one binds nothing; what is bound is translated all the same. */
+static bool
+has_table(const struct router *r)
+{
+	return r->rules && r->rules->tables[TABLE_NAT].present;
+}
+
+/* An ICMP error belongs to a connection that has its bindings, or never gets any. */
+static bool
+may_begin(const struct pkt *p)
+{
+	return p->ct_info == CT_NEW || (p->ct_info % CT_REPLY == CT_RELATED && p->proto != IPPROTO_ICMP);
+}
+
+/* The first packet: a rule says what the connection is bound to, or it stays what it is. */
+static enum verdict
+bind_first(struct walker *w, struct step *s, struct conn *c, enum nat_manip manip)
+{
+	const struct router *r = s->p->router;
+	enum verdict v = filter_table(w, s, TABLE_NAT);
+
+	if (v != VERDICT_ACCEPT || nat_is_bound(c, manip))
+		return v;
+	if (nat_bind_null(&w->env, r->live->filters->conntrack, c, manip, &s->why) == FILTER_DROP)
+		return VERDICT_DROP;
+	return VERDICT_ACCEPT;
+}
+
+/* Masqueraded for another interface than it now leaves by: as in Linux its next packet begins anew. */
+static bool
+has_moved(const struct pkt *p, const struct conn *c)
+{
+	return c->masq_slot && p->hook == HOOK_POSTROUTING && ct_dir(p) == CT_DIR_ORIGINAL && p->out && p->out->slot != c->masq_slot;
+}
+
+static enum verdict
+translate(struct walker *w, struct step *s, struct conn *c)
+{
+	struct pkt *p = s->p;
+	enum nat_manip manip = nat_manip_of(p->hook);
+	enum verdict v = VERDICT_ACCEPT;
+
+	record_read(p->recorder, &c->version);
+	if (may_begin(p) && !nat_is_bound(c, manip) && has_table(p->router)) {
+		v = bind_first(w, s, c, manip);
+	} else if (has_moved(p, c) && p->ct_info % CT_REPLY != CT_RELATED) {
+		conntrack_delete(&w->env, p->router->live->filters->conntrack, c);
+		return drop(s, DROP_NAT_MOVED);
+	}
+	if (v != VERDICT_ACCEPT)
+		return v;
+	s->why = nat_translate(p, c, manip);
+	return s->why == DROP_NONE ? VERDICT_ACCEPT : VERDICT_DROP;
+}
+
+/* The connection of the packet; one whose outside address is gone ends here, and the packet is tracked anew. => NULL: none. */
+static struct conn *
+living(struct walker *w, struct step *s, enum filter_verdict *v)
+{
+	struct pkt *p = s->p;
+	const struct router *r = p->router;
+	struct conn *c = conntrack_of(r, p);
+
+	*v = FILTER_ACCEPT;
+	if (!c || (p->hook != HOOK_PREROUTING && p->hook != HOOK_OUTPUT))
+		return c;
+	nat_sweep(&w->env, r);
+	if (!nat_is_stale(r, c))
+		return c;
+	conntrack_delete(&w->env, r->live->filters->conntrack, c);
+	env_untrack(&w->env, p);
+	*v = conntrack_input(&w->env, r, p, p->hook, &s->why);
+	return conntrack_of(r, p);
+}
+
+/* What is made here and has got another destination is routed anew. */
+enum verdict
+filter_nat(struct walker *w, struct step *s)
+{
+	struct pkt *p = s->p;
+	enum filter_verdict tracked;
+	struct conn *c = living(w, s, &tracked);
+	uint32_t dst = pkt_ip4(p)->daddr;
+	enum verdict v;
+
+	if (!c)
+		return tracked == FILTER_DROP ? VERDICT_DROP : VERDICT_ACCEPT;
+	v = translate(w, s, c);
+	if (v == VERDICT_DROP && s->why == DROP_NAT_PORTS)
+		nat_warn_exhausted(&w->env, p);
+	if (v != VERDICT_ACCEPT || p->hook != HOOK_OUTPUT || pkt_ip4(p)->daddr == dst)
+		return v;
+	p->out = NULL;
+	p->flags &= (uint16_t)~PKT_BROADCAST;
+	return route_output(w, s);
+}

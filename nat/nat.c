@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "filters/live.h"
+#include "nat/state.h"
+
+#include <netinet/ip_icmp.h>
+#include <stdlib.h>
+
+enum { LOG_WARNING_LEVEL = 4, SRC_OR_DST = CT_SRC_NAT | CT_DST_NAT, BOTH_DONE = CT_SRC_NAT_DONE | CT_DST_NAT_DONE };
+
+static const uint64_t WARN_EACH = 5000000000; /* ns */
+
+static void
+forget(struct conntrack_nat *base, struct conntrack *ct, struct conn *c)
+{
+	struct nat *nat = (struct nat *)base;
+
+	if (nat->maps.n > 0)
+		ports_release(&nat->maps, ct, c);
+	if (c->masq_slot)
+		nat->masqueraded--;
+	if (c->status & SRC_OR_DST)
+		nat->translated--;
+	if (c->status & CT_SRC_NAT_DONE)
+		sources_remove(&nat->sources, ct, c);
+}
+
+static void
+release(struct conntrack_nat *base)
+{
+	struct nat *nat = (struct nat *)base;
+
+	ports_fini(&nat->maps);
+	sources_fini(&nat->sources);
+	free(nat);
+}
+
+/* => NULL: no memory. */
+static struct nat *
+nat_get(struct conntrack *ct)
+{
+	struct nat *nat = nat_of(ct);
+
+	if (nat)
+		return nat;
+	nat = calloc(1, sizeof(*nat));
+	if (!nat)
+		return NULL;
+	if (sources_init(&nat->sources) < 0) {
+		free(nat);
+		return NULL;
+	}
+	nat->base = (struct conntrack_nat){.forget = forget, .free = release};
+	conntrack_nat_set(ct, &nat->base);
+	return nat;
+}
+
+static enum filter_verdict
+refuse(enum drop_reason reason, enum drop_reason *why)
+{
+	*why = reason;
+	return FILTER_DROP;
+}
+
+static void
+bind_to(const struct nat_choice *k, const struct ct_tuple *to)
+{
+	struct conn *c = k->c;
+	struct ct_tuple reply;
+
+	if (!conntrack_tuple_equal(to, &k->now) && conntrack_invert(to, &reply)) {
+		conntrack_alter_reply(c, &reply);
+		k->nat->translated += !(c->status & SRC_OR_DST);
+		c->status |= k->manip == NAT_SRC ? CT_SRC_NAT : CT_DST_NAT;
+	}
+	c->status |= k->manip == NAT_SRC ? CT_SRC_NAT_DONE : CT_DST_NAT_DONE;
+	if (k->manip == NAT_SRC)
+		sources_add(&k->nat->sources, k->ct, c);
+}
+
+enum filter_verdict
+nat_setup(struct env *env, struct conntrack *ct, struct conn *c, const struct nat_range *range, enum nat_manip manip,
+		enum drop_reason *why)
+{
+	struct nat_choice k = {.env = env, .ct = ct, .c = c, .range = range, .manip = manip};
+	struct ct_tuple to;
+
+	if (c->status & CT_CONFIRMED || nat_is_bound(c, manip))
+		return FILTER_ACCEPT;
+	k.nat = nat_get(ct);
+	if (!k.nat)
+		return refuse(DROP_NO_BUFFER, why);
+	if (!conntrack_invert(&c->tuple[CT_DIR_REPLY], &k.now))
+		return refuse(DROP_CT_INVALID, why);
+	if (!nat_choose(&k, &to)) {
+		k.nat->exhausted++;
+		return refuse(DROP_NAT_PORTS, why);
+	}
+	bind_to(&k, &to);
+	return FILTER_ACCEPT;
+}
+
+enum filter_verdict
+nat_bind_null(struct env *env, struct conntrack *ct, struct conn *c, enum nat_manip manip, enum drop_reason *why)
+{
+	const struct ct_tuple *reply = &c->tuple[CT_DIR_REPLY];
+	uint32_t address = manip == NAT_SRC ? reply->dst.v4 : reply->src.v4;
+	const struct nat_range same = {.flags = NF_NAT_RANGE_MAP_IPS, .min_addr = address, .max_addr = address};
+
+	return nat_setup(env, ct, c, &same, manip, why);
+}
+
+/* Has this side of the packet's direction been changed? */
+static bool
+is_translated(const struct conn *c, enum ct_dir dir, enum nat_manip manip)
+{
+	bool source = (manip == NAT_SRC) == (dir == CT_DIR_ORIGINAL);
+
+	return c->status & (source ? CT_SRC_NAT : CT_DST_NAT);
+}
+
+/* As nf_nat_icmp_reply_translation(): what is quoted went the other way, so its other end is the one to change. */
+static enum drop_reason
+translate_error(struct pkt *p, const struct conn *c, enum nat_manip manip)
+{
+	const struct ct_tuple *other = &c->tuple[ct_dir(p) == CT_DIR_ORIGINAL ? CT_DIR_REPLY : CT_DIR_ORIGINAL];
+	const uint8_t *icmp = p->l4_len ? pkt_l4(p) : NULL;
+
+	if (!icmp || !pkt_l4_checksum_ok(p))
+		return DROP_ICMP_MALFORMED;
+	/* a redirect is about the way to an address, which means nothing on the other side */
+	if (icmp[0] == ICMP_REDIRECT && ((c->status & BOTH_DONE) != BOTH_DONE || c->status & SRC_OR_DST))
+		return DROP_CT_INVALID;
+	if (!is_translated(c, ct_dir(p), manip))
+		return DROP_NONE;
+	if (!nat_rewrite_quote(p, other, manip == NAT_SRC ? NAT_DST : NAT_SRC))
+		return DROP_ICMP_MALFORMED;
+	nat_rewrite_address(p, manip == NAT_SRC ? other->dst.v4 : other->src.v4, manip);
+	return DROP_NONE;
+}
+
+enum drop_reason
+nat_translate(struct pkt *p, const struct conn *c, enum nat_manip manip)
+{
+	struct ct_tuple to;
+
+	if (p->ct_info % CT_REPLY == CT_RELATED && p->proto == IPPROTO_ICMP)
+		return translate_error(p, c, manip);
+	if (!is_translated(c, ct_dir(p), manip))
+		return DROP_NONE;
+	if (!conntrack_invert(&c->tuple[ct_dir(p) == CT_DIR_ORIGINAL ? CT_DIR_REPLY : CT_DIR_ORIGINAL], &to))
+		return DROP_CT_INVALID;
+	return nat_rewrite(p, &to, manip) ? DROP_NONE : DROP_CT_INVALID;
+}
+
+void
+nat_warn_exhausted(struct env *env, const struct pkt *p)
+{
+	struct nat *nat = nat_of(p->router->live->filters->conntrack);
+
+	if (!nat || !env->ops->log || (nat->warned && env->now - nat->warned < WARN_EACH))
+		return;
+	nat->warned = env->now;
+	env->ops->log(env, p, LOG_WARNING_LEVEL, "nat: no free port left, dropping a connection");
+}
+
+bool
+nat_in_use(const struct conntrack *ct)
+{
+	const struct nat *nat = nat_of(ct);
+
+	return nat && nat->translated > 0;
+}
+
+void
+nat_stats(const struct conntrack *ct, struct nat_stats *s)
+{
+	const struct nat *nat = nat_of(ct);
+
+	memset(s, 0, sizeof(*s));
+	if (!nat)
+		return;
+	s->sources = nat->sources.linked;
+	s->maps = nat->maps.n;
+	s->translated = nat->translated;
+	s->exhausted = nat->exhausted;
+	s->memory = sizeof(*nat) + nat->sources.capacity * sizeof(*nat->sources.buckets) +
+			nat->maps.n * (sizeof(struct port_map) + sizeof(struct port_map *));
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Connections by the source that they began with (the kernel's nat_bysource): the next connection of the same source, wherever it
+ * goes, gets the same mapping if it can. A bucket is split with each connection that enters, so nobody waits for a rehash.
+ */
+#include "nat/state.h"
+
+#include <errno.h>
+#include <rte_common.h>
+#include <stdlib.h>
+
+enum {
+	FIRST = 256,
+	SPLITS_EACH = 2,
+	LOOKS = 256, /* a source that goes everywhere from one port has a long chain; the kernel walks all of it */
+};
+
+int
+sources_init(struct sources *s)
+{
+	s->buckets = calloc(FIRST, sizeof(*s->buckets));
+	if (!s->buckets)
+		return -ENOMEM;
+	s->n = s->capacity = FIRST;
+	s->mask = 2 * FIRST - 1;
+	return 0;
+}
+
+void
+sources_fini(struct sources *s)
+{
+	free(s->buckets);
+}
+
+/* A zone counts when it is that of both directions. */
+static uint32_t
+source_hash(const struct conntrack *ct, const struct ct_tuple *t, const struct conn *c)
+{
+	struct ct_tuple source = {.src = t->src, .dst = {.family = t->src.family}, .sport = t->sport, .proto = t->proto};
+
+	return conntrack_hash(ct, &source, c->zone_dir == 3 ? c->zone : 0);
+}
+
+static uint32_t *
+bucket_of(const struct sources *s, uint32_t hash)
+{
+	uint32_t b = hash & s->mask;
+
+	return &s->buckets[b < s->n ? b : hash & s->mask >> 1];
+}
+
+static void
+push(const struct sources *s, const struct conntrack *ct, struct conn *c)
+{
+	uint32_t *bucket = bucket_of(s, c->source_hash), index = conntrack_index(ct, c);
+
+	c->source_next = *bucket;
+	c->source_prev = 0;
+	if (*bucket)
+		conntrack_at(ct, *bucket)->source_prev = index;
+	*bucket = index;
+}
+
+static bool
+more_buckets(struct sources *s)
+{
+	uint32_t *more;
+
+	if (s->n < s->capacity)
+		return true;
+	more = realloc(s->buckets, (size_t)s->capacity * 2 * sizeof(*more));
+	if (!more)
+		return false;
+	s->buckets = more;
+	s->capacity *= 2;
+	return true;
+}
+
+/* Half of what lies in a bucket moves into a new one at the end; without memory chains grow longer. */
+static void
+split(struct sources *s, const struct conntrack *ct)
+{
+	uint32_t from, i, next;
+
+	if (!more_buckets(s))
+		return;
+	if (s->n > s->mask)
+		s->mask = s->mask << 1 | 1;
+	from = s->n & s->mask >> 1;
+	i = s->buckets[from];
+	s->buckets[from] = s->buckets[s->n++] = 0;
+	for (; i; i = next) {
+		struct conn *c = conntrack_at(ct, i);
+
+		next = c->source_next;
+		push(s, ct, c);
+	}
+}
+
+void
+sources_add(struct sources *s, const struct conntrack *ct, struct conn *c)
+{
+	int i;
+
+	for (i = 0; i < SPLITS_EACH && s->n < s->linked; i++)
+		split(s, ct);
+	c->source_hash = source_hash(ct, &c->tuple[CT_DIR_ORIGINAL], c);
+	push(s, ct, c);
+	s->linked++;
+}
+
+void
+sources_remove(struct sources *s, const struct conntrack *ct, struct conn *c)
+{
+	if (c->source_next)
+		conntrack_at(ct, c->source_next)->source_prev = c->source_prev;
+	if (c->source_prev)
+		conntrack_at(ct, c->source_prev)->source_next = c->source_next;
+	else
+		*bucket_of(s, c->source_hash) = c->source_next;
+	s->linked--;
+}
+
+static uint16_t
+original_zone(const struct conn *c)
+{
+	return c->zone_dir & 1 << CT_DIR_ORIGINAL ? c->zone : 0;
+}
+
+static bool
+same_source(const struct conn *c, const struct nat_choice *k)
+{
+	const struct ct_tuple *a = &c->tuple[CT_DIR_ORIGINAL], *b = &k->now;
+
+	return a->proto == b->proto && a->sport == b->sport && ip_equal(&a->src, &b->src) && original_zone(c) == original_zone(k->c);
+}
+
+bool
+sources_find(const struct sources *s, const struct nat_choice *k, struct ct_tuple *to)
+{
+	uint32_t hash = source_hash(k->ct, &k->now, k->c), i = *bucket_of(s, hash);
+	int looks;
+
+	for (looks = 0; i && looks < LOOKS; looks++) {
+		const struct conn *c = conntrack_at(k->ct, i);
+
+		i = c->source_next;
+		if (c->source_hash != hash || !same_source(c, k) || !conntrack_invert(&c->tuple[CT_DIR_REPLY], to))
+			continue;
+		to->dst = k->now.dst;
+		to->dport = k->now.dport;
+		if (nat_in_range(to, k->range))
+			return true;
+	}
+	return false;
+}
