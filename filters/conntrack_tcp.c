@@ -476,7 +476,7 @@ ct_tcp_packet(struct ct_packet *k)
 void
 conntrack_set_closing(struct env *env, const struct router *r, const struct pkt *p)
 {
-	struct conn *c = conntrack_of(r, p);
+	struct conn *c = r->live->filters ? conntrack_of(r, p) : NULL;
 	bool closed;
 
 	if (!c || c->proto != IPPROTO_TCP || !ct_confirmed(c))

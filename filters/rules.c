@@ -11,7 +11,6 @@ enum { CHUNK_MIN = 4096, CHUNK_MAX = 2 << 20, HUGE_PAGE = 2 << 20, ALIGNMENT = 1
 
 struct chunk {
 	struct chunk *next;
-	size_t mapped;     /* bytes of its own mapping; 0: of the heap */
 	size_t size, used; /* of data */
 	_Alignas(ALIGNMENT) uint8_t data[];
 };
@@ -55,32 +54,15 @@ static const uint8_t table_hooks[TABLE_COUNT] = {
  * a command, 12 in huge ones.
  */
 static struct chunk *
-chunk_map(size_t len)
+chunk_in_huge_pages(size_t len)
 {
-	size_t whole = (len + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE, before;
-	uint8_t *at = mmap(NULL, whole + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	struct chunk *c;
+	size_t whole = (len + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+	struct chunk *c = aligned_alloc(HUGE_PAGE, whole);
 
-	if (at == MAP_FAILED)
+	if (!c)
 		return NULL;
-	before = -(uintptr_t)at % HUGE_PAGE;
-	if (before)
-		munmap(at, before);
-	if (HUGE_PAGE - before)
-		munmap(at + before + whole, HUGE_PAGE - before);
-	madvise(at + before, whole, MADV_HUGEPAGE);
-	c = (struct chunk *)(at + before);
-	c->mapped = whole;
-	return c;
-}
-
-static void
-chunk_free(struct chunk *c)
-{
-	if (c->mapped)
-		munmap(c, c->mapped);
-	else
-		free(c);
+	madvise(c, whole, MADV_HUGEPAGE);
+	return memset(c, 0, len);
 }
 
 struct rules *
@@ -107,7 +89,7 @@ rules_free(struct rules *r)
 		return;
 	for (c = r->memory->chunks; c; c = next) {
 		next = c->next;
-		chunk_free(c);
+		free(c);
 	}
 	free(r->memory);
 	free(r);
@@ -130,7 +112,7 @@ static struct chunk *
 chunk_new(struct rules_memory *m, size_t need)
 {
 	size_t size = chunk_size(m, need);
-	struct chunk *c = size >= HUGE_PAGE ? chunk_map(sizeof(*c) + size) : calloc(1, sizeof(*c) + size);
+	struct chunk *c = size >= HUGE_PAGE ? chunk_in_huge_pages(sizeof(*c) + size) : calloc(1, sizeof(*c) + size);
 
 	if (!c)
 		return NULL;

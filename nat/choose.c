@@ -262,6 +262,13 @@ keep_port(const struct nat_choice *k, const struct ct_tuple *t, bool *good)
 	return single;
 }
 
+/* Then nobody has to be asked who has the port. */
+static bool
+is_address_only(const struct nat_choice *k)
+{
+	return k->manip == NAT_DST && !(k->range->flags & NF_NAT_RANGE_PROTO_SPECIFIED) && k->now.proto != IPPROTO_ICMP;
+}
+
 bool
 nat_choose(const struct nat_choice *k, struct ct_tuple *to)
 {
@@ -278,6 +285,8 @@ nat_choose(const struct nat_choice *k, struct ct_tuple *to)
 	}
 	*to = k->now;
 	choose_address(k, to);
+	if (is_address_only(k))
+		return true;
 	if (!random && keep_port(k, to, &good))
 		return good;
 	return choose_port(k, to);

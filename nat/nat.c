@@ -91,6 +91,8 @@ nat_setup(struct env *env, struct conntrack *ct, struct conn *c, const struct na
 		return refuse(DROP_NO_BUFFER, why);
 	if (!conntrack_invert(&c->tuple[CT_DIR_REPLY], &k.now))
 		return refuse(DROP_CT_INVALID, why);
+	if (manip == NAT_SRC)
+		sources_hash(ct, c);
 	if (!nat_choose(&k, &to)) {
 		k.nat->exhausted++;
 		return refuse(DROP_NAT_PORTS, why);

@@ -33,12 +33,13 @@ sources_fini(struct sources *s)
 }
 
 /* A zone counts when it is that of both directions. */
-static uint32_t
-source_hash(const struct conntrack *ct, const struct ct_tuple *t, const struct conn *c)
+void
+sources_hash(const struct conntrack *ct, struct conn *c)
 {
-	struct ct_tuple source = {.src = t->src, .dst = {.family = t->src.family}, .sport = t->sport, .proto = t->proto};
+	const struct ct_tuple *t = &c->tuple[CT_DIR_ORIGINAL];
+	const struct ct_tuple source = {.src = t->src, .dst = {.family = t->src.family}, .sport = t->sport, .proto = t->proto};
 
-	return conntrack_hash(ct, &source, c->zone_dir == 3 ? c->zone : 0);
+	c->source_hash = conntrack_hash(ct, &source, c->zone_dir == 3 ? c->zone : 0);
 }
 
 static uint32_t *
@@ -104,7 +105,6 @@ sources_add(struct sources *s, const struct conntrack *ct, struct conn *c)
 
 	for (i = 0; i < SPLITS_EACH && s->n < s->linked; i++)
 		split(s, ct);
-	c->source_hash = source_hash(ct, &c->tuple[CT_DIR_ORIGINAL], c);
 	push(s, ct, c);
 	s->linked++;
 }
@@ -138,7 +138,7 @@ same_source(const struct conn *c, const struct nat_choice *k)
 bool
 sources_find(const struct sources *s, const struct nat_choice *k, struct ct_tuple *to)
 {
-	uint32_t hash = source_hash(k->ct, &k->now, k->c), i = *bucket_of(s, hash);
+	uint32_t hash = k->c->source_hash, i = *bucket_of(s, hash);
 	int looks;
 
 	for (looks = 0; i && looks < LOOKS; looks++) {

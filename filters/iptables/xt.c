@@ -102,16 +102,29 @@ print_try_help(void)
 		xt_program());
 }
 
+/* Some sentences begin and end with empty lines, or have several. */
+static void
+lines_join(char *text)
+{
+	char *to = text;
+
+	for (const char *from = text; *from; from++)
+		if (*from != '\n')
+			*to++ = *from;
+		else if (to > text && to[-1] != ' ')
+			*to++ = ' ';
+	while (to > text && to[-1] == ' ')
+		to--;
+	*to = '\0';
+}
+
 static _Noreturn void
 trap_spring(const char *format, va_list args)
 {
 	struct xt_trap *t = xt.trap;
-	size_t len;
 
 	vsnprintf(t->why, t->size, format, args);
-	len = strlen(t->why);
-	while (len > 0 && t->why[len - 1] == '\n')
-		t->why[--len] = '\0';
+	lines_join(t->why);
 	longjmp(t->where, 1);
 }
 
@@ -214,8 +227,7 @@ xt_is_verdict(const char *name)
 }
 
 struct xtables_match *
-xt_find_match(
-	const char *name, enum xtables_tryload load, struct xtables_rule_match **matches)
+xt_find_match(const char *name, enum xtables_tryload load, struct xtables_rule_match **matches)
 {
 	refused_again(name, true);
 	xt.asked = name;
@@ -248,8 +260,7 @@ xt_chain_name_free(const char *name)
 	bool taken;
 
 	xt.naming = true;
-	taken = xt_is_verdict(name) ||
-		(!xt_is_chain(name) && xt_find_target(name, XTF_TRY_LOAD));
+	taken = xt_is_verdict(name) || (!xt_is_chain(name) && xt_find_target(name, XTF_TRY_LOAD));
 	xt.naming = false;
 	if (taken)
 		xtables_error(PARAMETER_PROBLEM, "chain name may not clash with target name");

@@ -5,6 +5,7 @@
  */
 #include "filters/iptables/xt_private.h"
 
+#include <linux/netfilter/xt_connmark.h>
 #include <linux/netfilter/xt_recent.h>
 #include <linux/netfilter/xt_time.h>
 #include <stddef.h>
@@ -15,8 +16,8 @@ static void
 log_prefix_check(const char *arg, size_t size)
 {
 	if (strlen(arg) >= size)
-		xtables_error(PARAMETER_PROBLEM, "Maximum prefix length %zu for --log-prefix",
-			size - 1);
+		xtables_error(
+			PARAMETER_PROBLEM, "Maximum prefix length %zu for --log-prefix", size - 1);
 }
 
 /*
@@ -81,7 +82,7 @@ static const struct {
 
 /* An empty list of days cannot be written. */
 static void
-time_check(const void *options)
+time_settle(void *options)
 {
 	const struct xt_time_info *o = options;
 
@@ -89,12 +90,23 @@ time_check(const void *options)
 		xtables_error(PARAMETER_PROBLEM, "time: no day is left");
 }
 
+/* A shift by nothing has no direction. */
+static void
+connmark_settle(void *options)
+{
+	struct xt_connmark_tginfo2 *o = options;
+
+	if (!o->shift_bits)
+		o->shift_dir = 0;
+}
+
 static const struct {
 	const char *name;
 	uint8_t revision;
-	void (*check)(const void *options);
-} checks[] = {
-	{"time", 0, time_check},
+	void (*settle)(void *options);
+} settlers[] = {
+	{"time", 0, time_settle},
+	{"CONNMARK", 2, connmark_settle},
 };
 
 static bool
@@ -110,7 +122,7 @@ xt_guard_options(struct rules_ext *e)
 		if (is_of(e, meaningless[i].name, meaningless[i].revision))
 			for (size_t k = 0; k < meaningless[i].size; k++)
 				e->data[meaningless[i].from + k] &= meaningless[i].keep;
-	for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++)
-		if (is_of(e, checks[i].name, checks[i].revision))
-			checks[i].check(e->data);
+	for (size_t i = 0; i < sizeof(settlers) / sizeof(*settlers); i++)
+		if (is_of(e, settlers[i].name, settlers[i].revision))
+			settlers[i].settle(e->data);
 }

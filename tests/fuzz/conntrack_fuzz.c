@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Sequences of packets against connection tracking, in so few addresses and ports that they meet.
- *An input is a sequence of
+ * An input is settings u8, and a sequence of
  *
  *	how u8, ends u8, then by protocol
- *	TCP	flags u8, seq i8, ack i8, window u8, length u8 (options: as many bytes follow as its
- *low 3 bits say, times 4) others	length u8, that many bytes of layer 4
+ *	TCP	flags u8, seq i8, ack i8, window u8, length u8 (low 3 bits: words of options behind)
+ *	others	length u8, that many bytes of layer 4
  *
  * `how`: protocol, what becomes of the packet, whether time passes. Sequence numbers are relative
- *to what the connection has seen, so that random bytes stay near the window. After each packet all
- *that must hold is checked.
+ * to what the connection has seen, so that random bytes stay near the window. After each packet all
+ * that must hold is checked.
  */
 #include "fabric/base/csum.h"
 #include "tests/unit/support/flows.h"
@@ -26,6 +26,17 @@ enum {
 	BAD_SUM = 128,
 	HELD = 4,
 	L4_MAX = 127
+};
+
+enum settings {
+	MANAGED = 1, /* one host is for management, with a reserve */
+	CEILING = 2,
+	LIBERAL = 4,
+	STRICT = 8, /* no pick up */
+	COUNTED = 16,
+	ROOMY = 32,
+	LISTENED = 64,
+	FLUSHED = 128, /* at the end */
 };
 
 static const uint8_t protos[KIND + 1] = {IPPROTO_TCP, IPPROTO_TCP, IPPROTO_TCP, IPPROTO_UDP,
@@ -66,7 +77,11 @@ take_bytes(struct cursor *c, uint8_t *to, size_t n)
 static const char *const hosts[] = {"10.0.0.2", "10.1.0.2", "10.0.0.3", "10.1.0.3"};
 static const uint16_t ports[] = {1000, 80};
 
-/* Where it is on its way: bit 0 which direction, bits 1 and 2 other hosts, bit 3 another port. */
+/*
+ * Where it is on its way: bit 0 which direction, bits 1 and 2 other hosts, bit 3 another port. Bits
+ * 4 and 5 are of the zone, bit 6 has it expect another connection, bit 7 sets its mark and has it
+ * cause a packet.
+ */
 static void
 ends_of(uint8_t ends, struct test_ip *ip, uint16_t *sport, uint16_t *dport)
 {
@@ -169,6 +184,23 @@ expect(struct test_flows *f, const struct pkt *p)
 	conntrack_expect(&f->env.env, f->filters.conntrack, c, &t, 5 * TEST_SECOND);
 }
 
+/* What filters and ports do with a packet of a connection. */
+static void
+use(struct test_flows *f, struct pkt *p, uint8_t mark)
+{
+	struct conn *c = conntrack_of(&f->router.r, p);
+	struct pkt *copy = env_pkt_copy(&f->env.env, p), *made = env_pkt_new(&f->env.env, 1);
+
+	if (c)
+		conntrack_set_mark(&f->env.env, c, mark);
+	made->router = p->router;
+	env_attach(&f->env.env, made, p);
+	if (conntrack_state_bit(made) == 0 || conntrack_state_bit(copy) != conntrack_state_bit(p))
+		abort();
+	env_pkt_free(&f->env.env, copy);
+	env_pkt_free(&f->env.env, made);
+}
+
 static void
 send_packet(struct test_flows *f, struct held *h, uint8_t how, uint8_t ends, const uint8_t *buf,
 	size_t len)
@@ -192,6 +224,8 @@ send_packet(struct test_flows *f, struct held *h, uint8_t how, uint8_t ends, con
 			FILTER_ACCEPT &&
 		ends & 64)
 		expect(f, p);
+	if (ends & 128)
+		use(f, p, how);
 	release(f, h, slot, how & RELEASE);
 	h->p[slot] = p;
 	if (!(how & HOLD))
@@ -217,18 +251,60 @@ print_visit(void *arg, uint32_t index, struct conn *c)
 	conntrack_print(c, *(const uint64_t *)arg, line, sizeof(line));
 }
 
+static void
+count_event(void *arg, enum ct_event e, const struct conn *c)
+{
+	(void)e;
+	(void)c;
+	++*(uint32_t *)arg;
+}
+
+static void
+set(struct test_flows *f, uint8_t settings, uint32_t *events)
+{
+	const struct ip_prefix management = test_prefix("10.0.0.3/32");
+	int64_t *value = f->router.r.tunables.value;
+
+	value[TUNE_CT_MAX] = settings & ROOMY ? 40 : 16;
+	value[TUNE_CT_RESERVE] = 4;
+	value[TUNE_CT_MAX_GUEST] = settings & CEILING ? 6 : 0;
+	value[TUNE_CT_EXPECT_MAX] = 3;
+	value[TUNE_CT_TCP_BE_LIBERAL] = !!(settings & LIBERAL);
+	value[TUNE_CT_TCP_IGNORE_INVALID_RST] = !!(settings & LIBERAL);
+	value[TUNE_CT_TCP_LOOSE] = !(settings & STRICT);
+	value[TUNE_CT_ACCT] = !!(settings & COUNTED);
+	if (settings & MANAGED &&
+		conntrack_set_management(f->filters.conntrack, &management, 1) < 0)
+		abort();
+	if (settings & LISTENED)
+		conntrack_listen(f->filters.conntrack, count_event, events);
+}
+
+static void
+finish(struct test_flows *f, uint8_t settings)
+{
+	struct conntrack_stats stats;
+
+	conntrack_stats(f->filters.conntrack, &stats);
+	if (stats.count > stats.max)
+		abort();
+	if (!(settings & FLUSHED))
+		return;
+	conntrack_flush(&f->env.env, f->filters.conntrack);
+	test_conntrack_check(f->filters.conntrack, 0);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct cursor c = {data, size};
 	struct held h = {.next = 0};
 	struct test_flows f;
-	uint32_t cursor = 0, i;
-	uint8_t buf[512];
+	uint32_t cursor = 0, events = 0, i;
+	uint8_t buf[512], settings = take(&c);
 
 	test_flows_init(&f, 1);
-	f.router.r.tunables.value[TUNE_CT_MAX] = 16;
-	f.router.r.tunables.value[TUNE_CT_EXPECT_MAX] = 3;
+	set(&f, settings, &events);
 	while (c.left > 2) {
 		uint8_t how = take(&c), ends = take(&c), proto = protos[how & KIND];
 		size_t len = proto == IPPROTO_TCP ? make_tcp(&f, &c, ends, buf)
@@ -243,6 +319,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		f.filters.conntrack, f.env.env.now, &cursor, 100, print_visit, &f.env.env.now);
 	for (i = 0; i < HELD; i++)
 		release(&f, &h, i, false);
+	finish(&f, settings);
 	if (test_flows_fini(&f) != 0)
 		abort();
 	return 0;

@@ -24,7 +24,7 @@ enum how {
 	FIX_IP = 1,   /* the header checksum is made right */
 	FIX_ICMP = 2, /* that of ICMP, too */
 	AS_ARP = 4,
-	AS_CONNTRACK = 8, /* user of the reassembly; a reset as a firewall sends it; Ethernet before */
+	AS_CONNTRACK = 8, /* user of the reassembly; firewall's reset; Ethernet before */
 	WITH_OFFLOAD = 16,
 	RESOLVE = 32, /* what is left goes to a neighbour */
 	LATER = 64,   /* time passes afterwards */

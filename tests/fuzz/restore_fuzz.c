@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The text of iptables-restore: whatever it is, reading it ends with rules or with one error that names its line. Rules
- * survive their way over the wire and back to text. libxtables keeps lists of its own: nothing of one text may be seen
- * in the reading of the next.
+ * The text of iptables-restore: whatever it is, reading it ends with rules or with one error that
+ * names its line. Rules survive their way over the wire and back to text. libxtables keeps lists of
+ * its own: nothing of one text may be seen in the reading of the next.
  */
 #include "filters/iptables/iptables.h"
 
@@ -22,7 +22,8 @@ static const char probe[] =
 	"-A INPUT -p icmp --icmp-type 8 -m connlimit --connlimit-above 3 -j REJECT\n"
 	"-A FORWARD -m set --match-set c src -m comment --comment d -j SET --add-set c src\n"
 	"-A FORWARD -p udp -m multiport --ports 1,2 -m mark --mark 1 -m time -j NFLOG\n"
-	"-A mine -j TRACE -m string --algo bm --string e -m statistic --mode nth --every 2 --packet 0\n"
+	"-A mine -j TRACE -m string --algo bm --string e -m statistic --mode nth --every 2 "
+	"--packet 0\n"
 	"COMMIT\n"
 	"*mangle\n"
 	"-A FORWARD -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu\n"
@@ -90,10 +91,12 @@ check_error(const char *why)
 {
 	const char *at = why + 5;
 
-	check(strncmp(why, "fuzz:", 5) == 0 && isdigit((unsigned char)*at), "an error without a line", why, "");
+	check(strncmp(why, "fuzz:", 5) == 0 && isdigit((unsigned char)*at),
+		"an error without a line", why, "");
 	while (isdigit((unsigned char)*at))
 		at++;
 	check(strncmp(at, ": ", 2) == 0 && at[2], "an error without words", why, "");
+	check(!strchr(at, '\n'), "an error of two lines", why, "");
 }
 
 static void
@@ -116,7 +119,8 @@ check_wire(const struct reading *got)
 
 	check(r != NULL, "what was read is refused", why, "");
 	again = rules_encode(r, &len);
-	check(again && len == got->len && memcmp(again, got->bytes, len) == 0, "changed by the wire", "", "");
+	check(again && len == got->len && memcmp(again, got->bytes, len) == 0,
+		"changed by the wire", "", "");
 	free(again);
 	rules_free(r);
 }
@@ -164,8 +168,8 @@ check_equal(const struct rules *a, const struct rules *b, const char *text)
 	for (unsigned t = 0; t < TABLE_COUNT; t++) {
 		const struct rules_tab *x = &a->tables[t], *y = &b->tables[t];
 
-		check(x->present == y->present && x->n_chains == y->n_chains, "a table changed by writing",
-			text, "");
+		check(x->present == y->present && x->n_chains == y->n_chains,
+			"a table changed by writing", text, "");
 		for (uint32_t i = 0; i < x->n_chains; i++)
 			check_chain(x->chains[i], rules_chain(y, x->chains[i]->name), text);
 	}

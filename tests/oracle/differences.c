@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/ip.h>
+#include <netinet/ip_icmp.h>
 #include <string.h>
 
 enum { KNOWN_MAX = 10, JOINED_MAX = 65536 };
@@ -46,9 +47,37 @@ cut_otherwise(const struct frame *in, const struct frames *kernel, const struct 
 	return join(kernel, &x, a, &m) && join(ours, &y, b, &n) && m == n && memcmp(&x, &y, sizeof(x)) == 0 && memcmp(a, b, m) == 0;
 }
 
+/* An ICMP error of the router about its own reset: the checksum that it quotes is of the pseudo-header only. */
+static bool
+reset_quoted_unfinished(const struct frame *in, const struct frames *kernel, const struct frames *ours)
+{
+	enum { INNER = 28, INNER_SUM = INNER + 20 + 16 };
+	struct frame a, b;
+
+	if (kernel->n != 1 || ours->n != 1)
+		return false;
+	a = kernel->f[0];
+	b = ours->f[0];
+	if (a.iface != b.iface || a.len != b.len || a.len != INNER + 40 || in->data[9] != IPPROTO_TCP || a.data[9] != IPPROTO_ICMP ||
+		a.data[20] != ICMP_DEST_UNREACH || a.data[INNER + 9] != IPPROTO_TCP || !(a.data[INNER + 20 + 13] & 4))
+		return false;
+	memset(a.data + 4, 0, 2); /* id, and the checksums that follow from it */
+	memset(b.data + 4, 0, 2);
+	memset(a.data + 10, 0, 2);
+	memset(b.data + 10, 0, 2);
+	memset(a.data + 22, 0, 2);
+	memset(b.data + 22, 0, 2);
+	memset(a.data + INNER_SUM, 0, 2);
+	memset(b.data + INNER_SUM, 0, 2);
+	return memcmp(a.data, b.data, a.len) == 0;
+}
+
 const struct known_difference known_differences[] = {
 	{"cuts", "ip_do_fragment(), ip_fraglist_init() in net/ipv4/ip_output.c",
 		"the kernel cuts a reassembled datagram where it was cut before, and loses DF; ours into pieces of the largest size that came", cut_otherwise},
+	{"reset quoted", "nf_reject_ip_tcphdr_put() in net/ipv4/netfilter/nf_reject_ipv4.c",
+		"REJECT in OUTPUT of a reset that REJECT made: the error quotes it with the checksum that a device would have finished; ours is whole",
+		reset_quoted_unfinished},
 	{0},
 };
 

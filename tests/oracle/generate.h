@@ -85,6 +85,8 @@ void ruleset_generate(struct ruleset_text *rs, uint64_t seed, uint64_t serial, b
 /* As iptables-restore takes it; rules for which keep[] is 0 are left out (NULL: none). To free(). */
 char *ruleset_print(const struct ruleset_text *rs, const uint8_t *keep);
 
+/* How many of 100 rulesets count connections. */
+void rulesets_slow(unsigned percent);
 /* Which rules have counted a packet. */
 void ruleset_hits(const struct ruleset_text *rs, const struct counts *c, bool hit[RULES_MAX]);
 /*

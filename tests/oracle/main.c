@@ -384,7 +384,7 @@ run_faults(void)
 
 static const struct option long_options[] = {{"seed", 1, NULL, 's'}, {"rulesets", 1, NULL, 'r'}, {"packets", 1, NULL, 'p'}, {"seconds", 1, NULL, 't'},
 	{"variant", 1, NULL, 'v'}, {"only", 1, NULL, 'o'}, {"keep-going", 0, NULL, 'k'}, {"no-minimise", 0, NULL, 'n'}, {"replay", 1, NULL, 'y'},
-	{"faults", 0, NULL, 'F'}, {"verbose", 0, NULL, 'V'}, {"plain", 0, NULL, 'P'}, {0}};
+	{"faults", 0, NULL, 'F'}, {"verbose", 0, NULL, 'V'}, {"plain", 0, NULL, 'P'}, {"slow", 1, NULL, 'S'}, {0}};
 
 static bool
 parse(int argc, char **argv)
@@ -428,6 +428,9 @@ parse(int argc, char **argv)
 			break;
 		case 'P':
 			options.plain = true;
+			break;
+		case 'S':
+			rulesets_slow((unsigned)atoi(optarg));
 			break;
 		case 'V':
 			options.verbose = true;

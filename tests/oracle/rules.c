@@ -1058,6 +1058,13 @@ static const struct ext targets[] = {
 enum { N_MATCHES = sizeof(matches) / sizeof(*matches), N_TARGETS = sizeof(targets) / sizeof(*targets) };
 
 static bool refused[N_MATCHES + N_TARGETS];
+static unsigned slow_share = 2; /* of 100 rulesets */
+
+void
+rulesets_slow(unsigned percent)
+{
+	slow_share = percent;
+}
 
 unsigned
 ext_count(void)
@@ -1438,7 +1445,7 @@ ruleset_generate(struct ruleset_text *rs, uint64_t seed, uint64_t serial, bool m
 	memset(rs, 0, sizeof(*rs));
 	rs->serial = serial;
 	make_pool(&g);
-	rs->slow = chance(&g.r, 2);
+	rs->slow = chance(&g.r, slow_share);
 	for (t = 0; t < TABLES && !plain; t++)
 		if (chance(&g.r, PICK(&g.r, ((unsigned[]){0, 60, 100})) + (t == 2 ? 60 : 0)))
 			make_table(&g, t, measured);

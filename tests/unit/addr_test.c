@@ -239,7 +239,7 @@ test_classes(void **state)
 		{"127.0.0.1", false, true, false},
 		{"127.255.255.255", false, true, false},
 		{"0.0.0.0", false, false, true},
-		{"0.255.0.1", false, false, true},
+		{"0.255.0.1", false, false, false},
 		{"1.0.0.0", false, false, false},
 	};
 	struct ip_addr a;

@@ -382,7 +382,7 @@ make(const struct act *s, uint8_t *buf)
 
 		l4[5] = 8; /* coverage: the header */
 		l4[7] = 0;
-		sum = csum_pseudo4(inet_addr(s->src), inet_addr(s->dst), IPPROTO_UDPLITE, 24);
+		sum = csum_pseudo4(inet_addr(s->src), inet_addr(s->dst), IPPROTO_UDP, 24); /* as the kernel has it */
 		check = (uint16_t)~csum_fold(csum_add(sum, l4, 8));
 		memcpy(l4 + 6, &check, 2);
 		return test_ip4(buf, &ip, IPPROTO_UDPLITE, l4, 24);
