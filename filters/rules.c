@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "filters/rules.h"
 
+#include "fabric/base/huge.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
-enum { CHUNK_MIN = 4096, CHUNK_MAX = 2 << 20, HUGE_PAGE = 2 << 20, ALIGNMENT = 16 };
+enum { CHUNK_MIN = 4096, CHUNK_MAX = 2 << 20, ALIGNMENT = 16 };
 
 struct chunk {
 	struct chunk *next;
@@ -48,22 +49,6 @@ static const uint8_t table_hooks[TABLE_COUNT] = {
 	[TABLE_FILTER] = LOCAL_HOOKS,
 	[TABLE_SECURITY] = LOCAL_HOOKS,
 };
-
-/*
- * Ten thousand rules are megabytes, and a short-lived command would spend more time on faults of small pages than on the rules: 22 ms
- * a command, 12 in huge ones.
- */
-static struct chunk *
-chunk_in_huge_pages(size_t len)
-{
-	size_t whole = (len + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
-	struct chunk *c = aligned_alloc(HUGE_PAGE, whole);
-
-	if (!c)
-		return NULL;
-	madvise(c, whole, MADV_HUGEPAGE);
-	return memset(c, 0, len);
-}
 
 struct rules *
 rules_new(void)
@@ -112,10 +97,11 @@ static struct chunk *
 chunk_new(struct rules_memory *m, size_t need)
 {
 	size_t size = chunk_size(m, need);
-	struct chunk *c = size >= HUGE_PAGE ? chunk_in_huge_pages(sizeof(*c) + size) : calloc(1, sizeof(*c) + size);
+	struct chunk *c = huge_alloc(sizeof(*c) + size);
 
 	if (!c)
 		return NULL;
+	memset(c, 0, sizeof(*c) + size);
 	c->size = size;
 	m->total += size;
 	/* One that a single block fills stays behind the one with room left. */

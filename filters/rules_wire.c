@@ -15,6 +15,7 @@
  *once it ran short, and nothing is allocated for a number that the bytes left could not hold:
  *memory stays under 25 times the input.
  */
+#include "fabric/base/huge.h"
 #include "filters/rules.h"
 #include "filters/rules_index.h"
 
@@ -158,16 +159,31 @@ put_chain(struct writer *w, const struct rules_chain *c)
 		put_rule(w, &c->rules[i]);
 }
 
+/* Bytes that it will take, or so. */
+static size_t
+estimate(const struct rules *r)
+{
+	enum { A_RULE = 224, A_CHAIN = 128 };
+	size_t n = A_CHAIN;
+
+	for (int t = 0; t < TABLE_COUNT; t++)
+		for (uint32_t i = 0; i < r->tables[t].n_chains; i++)
+			n += A_CHAIN + r->tables[t].chains[i]->n_rules * (size_t)A_RULE;
+	return n;
+}
+
 uint8_t *
 rules_encode(const struct rules *r, size_t *len)
 {
-	struct writer w = {0};
+	struct writer w = {.size = estimate(r)};
 	uint16_t n_tables = 0;
 	uint32_t i;
 	uint8_t t;
 
 	for (t = 0; t < TABLE_COUNT; t++)
 		n_tables = (uint16_t)(n_tables + r->tables[t].present);
+	w.bytes = huge_alloc(w.size);
+	w.size = w.bytes ? w.size : 0;
 	put_u32(&w, MAGIC);
 	put_u16(&w, FORMAT);
 	put_u16(&w, n_tables);

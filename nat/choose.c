@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a connection is bound to: the address, then the port (get_unique_tuple() of nf_nat_core.c). The kernel gives up after a bounded
- * search at random places; here any port that is free is still found (ports.c), and if none is the connection is refused by name
- * at once, not when it is confirmed.
+ * What a connection is bound to: the address, then the port (get_unique_tuple() of nf_nat_core.c).
+ * The kernel gives up after a bounded search at random places; here any port that is free is still
+ * found (ports.c), and if none is the connection is refused by name at once, not when it is
+ * confirmed.
  */
 #include "nat/state.h"
 
 #include <netinet/in.h>
 
 enum {
-	ATTEMPTS = 128,   /* of the first window; each next one is half as large */
+	ATTEMPTS = 128, /* of the first window; each next one is half as large */
 	ATTEMPTS_LEAST = 16,
-	ATTEMPTS_HARD = 32, /* the last ones of a window may take the port of a TCP connection in TIME_WAIT */
+	ATTEMPTS_HARD = 32, /* the last ones of a window may take the port of a TCP connection in
+			       TIME_WAIT */
 	RANDOM_ALL = NF_NAT_RANGE_PROTO_RANDOM | NF_NAT_RANGE_PROTO_RANDOM_FULLY,
 };
 
@@ -51,7 +53,8 @@ nat_in_range(const struct ct_tuple *t, const struct nat_range *range)
 {
 	uint32_t src = ntohl(t->src.v4);
 
-	if (range->flags & NF_NAT_RANGE_MAP_IPS && (src < ntohl(range->min_addr) || src > ntohl(range->max_addr)))
+	if (range->flags & NF_NAT_RANGE_MAP_IPS &&
+		(src < ntohl(range->min_addr) || src > ntohl(range->max_addr)))
 		return false;
 	return !(range->flags & NF_NAT_RANGE_PROTO_SPECIFIED) || port_in_range(t, range, NAT_SRC);
 }
@@ -66,8 +69,8 @@ nat_is_taken(const struct nat_choice *k, const struct ct_tuple *t)
 }
 
 /*
- * The tuple as it is, is it taken? Not by a connection without translation that is this one begun from the other end, where the
- * protocol allows that: confirming makes one of both.
+ * The tuple as it is, is it taken? Not by a connection without translation that is this one begun
+ * from the other end, where the protocol allows that: confirming makes one of both.
  */
 static bool
 is_taken_unchanged(const struct nat_choice *k)
@@ -86,15 +89,16 @@ is_taken_unchanged(const struct nat_choice *k)
 	if (!other)
 		return false;
 	return dir != CT_DIR_REPLY || other->status & (CT_SRC_NAT | CT_DST_NAT | CT_SEQ_ADJUST) ||
-			!conntrack_tuple_equal(&other->tuple[CT_DIR_ORIGINAL], &k->c->tuple[CT_DIR_REPLY]);
+	       !conntrack_tuple_equal(&other->tuple[CT_DIR_ORIGINAL], &k->c->tuple[CT_DIR_REPLY]);
 }
 
 /* Nothing of the old connection can be mistaken for one of the new. */
 static bool
 may_take_over(const struct conn *old, const struct conn *c)
 {
-	return old->tcp.state >= TCP_CT_TIME_WAIT && old->status & CT_SRC_NAT && !(old->status & (CT_FIXED_TIMEOUT | CT_DYING)) &&
-			(int32_t)(c->tcp.seen[0].end - old->tcp.seen[0].end) > 0;
+	return old->tcp.state >= TCP_CT_TIME_WAIT && old->status & CT_SRC_NAT &&
+	       !(old->status & (CT_FIXED_TIMEOUT | CT_DYING)) &&
+	       (int32_t)(c->tcp.seen[0].end - old->tcp.seen[0].end) > 0;
 }
 
 /* As nf_nat_used_tuple_harder(). */
@@ -110,8 +114,9 @@ is_taken_hard(const struct nat_choice *k, const struct ct_tuple *t, unsigned att
 	old = conntrack_holder(k->env, k->ct, k->c, &reply, &dir);
 	if (!old)
 		return false;
-	if (attempts > ATTEMPTS_HARD || t->proto != IPPROTO_TCP || k->c->tcp.state != TCP_CT_SYN_SENT || dir == CT_DIR_ORIGINAL ||
-			!may_take_over(old, k->c))
+	if (attempts > ATTEMPTS_HARD || t->proto != IPPROTO_TCP ||
+		k->c->tcp.state != TCP_CT_SYN_SENT || dir == CT_DIR_ORIGINAL ||
+		!may_take_over(old, k->c))
 		return true;
 	conntrack_delete(k->env, k->ct, old);
 	return false;
@@ -124,8 +129,9 @@ rotate(uint32_t x, unsigned by)
 }
 
 /*
- * Bob Jenkins' lookup3 (public domain) over the four words of an address, of which IPv4 uses one, as the kernel's jhash2(): so a client
- * gets the same outside address from the same rule here and there.
+ * Bob Jenkins' lookup3 (public domain) over the four words of an address, of which IPv4 uses one,
+ * as the kernel's jhash2(): so a client gets the same outside address from the same rule here and
+ * there.
  */
 static uint32_t
 address_hash(uint32_t address, uint32_t seed)
@@ -154,7 +160,8 @@ address_hash(uint32_t address, uint32_t seed)
 	return (c ^ b) - rotate(b, 24);
 }
 
-/* One address of the range, by the hash of source and destination; --persistent: of the source alone. */
+/* One address of the range, by the hash of source and destination; --persistent: of the source
+ * alone. */
 static void
 choose_address(const struct nat_choice *k, struct ct_tuple *t)
 {
@@ -169,7 +176,9 @@ choose_address(const struct nat_choice *k, struct ct_tuple *t)
 		return;
 	}
 	seed = range->flags & NF_NAT_RANGE_PERSISTENT ? 0 : t->dst.v4 ^ k->c->zone;
-	address->v4 = htonl(min + (uint32_t)((uint64_t)address_hash(t->src.v4, seed) * (ntohl(range->max_addr) - min + 1) >> 32));
+	address->v4 = htonl(min + (uint32_t)((uint64_t)address_hash(t->src.v4, seed) *
+						     (ntohl(range->max_addr) - min + 1) >>
+					     32));
 }
 
 struct window {
@@ -229,7 +238,8 @@ search(const struct nat_choice *k, struct ct_tuple *t, struct window w)
 	}
 }
 
-/* A destination that clashes may pass: the binding of the source, which follows, can still tell both apart. */
+/* A destination that clashes may pass: the binding of the source, which follows, can still tell
+ * both apart. */
 static bool
 choose_port(const struct nat_choice *k, struct ct_tuple *t)
 {
@@ -266,7 +276,8 @@ keep_port(const struct nat_choice *k, const struct ct_tuple *t, bool *good)
 static bool
 is_address_only(const struct nat_choice *k)
 {
-	return k->manip == NAT_DST && !(k->range->flags & NF_NAT_RANGE_PROTO_SPECIFIED) && k->now.proto != IPPROTO_ICMP;
+	return k->manip == NAT_DST && !(k->range->flags & NF_NAT_RANGE_PROTO_SPECIFIED) &&
+	       k->now.proto != IPPROTO_ICMP;
 }
 
 bool

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Masquerading (nf_nat_masquerade.c): the outside address is that of the interface, and a connection does not outlive it. The kernel is told of
- * interfaces that go down and addresses that leave, and sweeps the table then. Here each packet asks about its own connection, which is
- * the same for whoever uses it, and the others are swept bit by bit once the configuration has changed.
+ * Masquerading (nf_nat_masquerade.c): the outside address is that of the interface, and a
+ * connection does not outlive it. The kernel is told of interfaces that go down and addresses that
+ * leave, and sweeps the table then. Here each packet asks about its own connection, which is the
+ * same for whoever uses it, and the others are swept bit by bit once the configuration has changed.
  */
 #include "filters/live.h"
 #include "nat/state.h"
@@ -16,14 +17,16 @@ has_address(const struct iface *i, uint32_t address)
 	size_t k;
 
 	for (k = 0; k < i->n_addrs; k++)
-		if (i->addrs[k].prefix.addr.family == AF_INET && i->addrs[k].prefix.addr.v4 == address)
+		if (i->addrs[k].prefix.addr.family == AF_INET &&
+			i->addrs[k].prefix.addr.v4 == address)
 			return true;
 	return false;
 }
 
 enum filter_verdict
-nat_masquerade(struct env *env, const struct router *r, struct conn *c, const struct nat_range *range, const struct iface *out,
-		const struct ip_addr *nexthop, enum drop_reason *why)
+nat_masquerade(struct env *env, const struct router *r, struct conn *c,
+	const struct nat_range *range, const struct iface *out, const struct ip_addr *nexthop,
+	enum drop_reason *why)
 {
 	struct conntrack *ct = r->live->filters->conntrack;
 	struct nat_range mine = *range;

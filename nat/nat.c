@@ -5,7 +5,11 @@
 #include <netinet/ip_icmp.h>
 #include <stdlib.h>
 
-enum { LOG_WARNING_LEVEL = 4, SRC_OR_DST = CT_SRC_NAT | CT_DST_NAT, BOTH_DONE = CT_SRC_NAT_DONE | CT_DST_NAT_DONE };
+enum {
+	LOG_WARNING_LEVEL = 4,
+	SRC_OR_DST = CT_SRC_NAT | CT_DST_NAT,
+	BOTH_DONE = CT_SRC_NAT_DONE | CT_DST_NAT_DONE
+};
 
 static const uint64_t WARN_EACH = 5000000000; /* ns */
 
@@ -78,8 +82,8 @@ bind_to(const struct nat_choice *k, const struct ct_tuple *to)
 }
 
 enum filter_verdict
-nat_setup(struct env *env, struct conntrack *ct, struct conn *c, const struct nat_range *range, enum nat_manip manip,
-		enum drop_reason *why)
+nat_setup(struct env *env, struct conntrack *ct, struct conn *c, const struct nat_range *range,
+	enum nat_manip manip, enum drop_reason *why)
 {
 	struct nat_choice k = {.env = env, .ct = ct, .c = c, .range = range, .manip = manip};
 	struct ct_tuple to;
@@ -102,11 +106,13 @@ nat_setup(struct env *env, struct conntrack *ct, struct conn *c, const struct na
 }
 
 enum filter_verdict
-nat_bind_null(struct env *env, struct conntrack *ct, struct conn *c, enum nat_manip manip, enum drop_reason *why)
+nat_bind_null(struct env *env, struct conntrack *ct, struct conn *c, enum nat_manip manip,
+	enum drop_reason *why)
 {
 	const struct ct_tuple *reply = &c->tuple[CT_DIR_REPLY];
 	uint32_t address = manip == NAT_SRC ? reply->dst.v4 : reply->src.v4;
-	const struct nat_range same = {.flags = NF_NAT_RANGE_MAP_IPS, .min_addr = address, .max_addr = address};
+	const struct nat_range same = {
+		.flags = NF_NAT_RANGE_MAP_IPS, .min_addr = address, .max_addr = address};
 
 	return nat_setup(env, ct, c, &same, manip, why);
 }
@@ -120,17 +126,20 @@ is_translated(const struct conn *c, enum ct_dir dir, enum nat_manip manip)
 	return c->status & (source ? CT_SRC_NAT : CT_DST_NAT);
 }
 
-/* As nf_nat_icmp_reply_translation(): what is quoted went the other way, so its other end is the one to change. */
+/* As nf_nat_icmp_reply_translation(): what is quoted went the other way, so its other end is the
+ * one to change. */
 static enum drop_reason
 translate_error(struct pkt *p, const struct conn *c, enum nat_manip manip)
 {
-	const struct ct_tuple *other = &c->tuple[ct_dir(p) == CT_DIR_ORIGINAL ? CT_DIR_REPLY : CT_DIR_ORIGINAL];
+	const struct ct_tuple *other =
+		&c->tuple[ct_dir(p) == CT_DIR_ORIGINAL ? CT_DIR_REPLY : CT_DIR_ORIGINAL];
 	const uint8_t *icmp = p->l4_len ? pkt_l4(p) : NULL;
 
 	if (!icmp || !pkt_l4_checksum_ok(p))
 		return DROP_ICMP_MALFORMED;
 	/* a redirect is about the way to an address, which means nothing on the other side */
-	if (icmp[0] == ICMP_REDIRECT && ((c->status & BOTH_DONE) != BOTH_DONE || c->status & SRC_OR_DST))
+	if (icmp[0] == ICMP_REDIRECT &&
+		((c->status & BOTH_DONE) != BOTH_DONE || c->status & SRC_OR_DST))
 		return DROP_CT_INVALID;
 	if (!is_translated(c, ct_dir(p), manip))
 		return DROP_NONE;
@@ -149,7 +158,8 @@ nat_translate(struct pkt *p, const struct conn *c, enum nat_manip manip)
 		return translate_error(p, c, manip);
 	if (!is_translated(c, ct_dir(p), manip))
 		return DROP_NONE;
-	if (!conntrack_invert(&c->tuple[ct_dir(p) == CT_DIR_ORIGINAL ? CT_DIR_REPLY : CT_DIR_ORIGINAL], &to))
+	if (!conntrack_invert(
+		    &c->tuple[ct_dir(p) == CT_DIR_ORIGINAL ? CT_DIR_REPLY : CT_DIR_ORIGINAL], &to))
 		return DROP_CT_INVALID;
 	return nat_rewrite(p, &to, manip) ? DROP_NONE : DROP_CT_INVALID;
 }
@@ -186,5 +196,5 @@ nat_stats(const struct conntrack *ct, struct nat_stats *s)
 	s->translated = nat->translated;
 	s->exhausted = nat->exhausted;
 	s->memory = sizeof(*nat) + nat->sources.capacity * sizeof(*nat->sources.buckets) +
-			nat->maps.n * (sizeof(struct port_map) + sizeof(struct port_map *));
+		    nat->maps.n * (sizeof(struct port_map) + sizeof(struct port_map *));
 }

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Address translation of one router, to the letter of nf_nat (net/netfilter/nf_nat_core.c, nf_nat_proto.c, nf_nat_masquerade.c).
- * All calls are under the slow-way lock.
+ * Address translation of one router, to the letter of nf_nat (net/netfilter/nf_nat_core.c,
+ * nf_nat_proto.c, nf_nat_masquerade.c). All calls are under the slow-way lock.
  *
- * A connection gets a binding for its destination at PREROUTING or OUTPUT and one for its source at POSTROUTING or INPUT, each by the
- * target of a rule (nat_setup()) or, when no rule says anything, to what it is (nat_bind_null()): even that may have to move a port that
- * another connection has. A binding is nothing but the connection's reply tuple, moved before it is confirmed; every later packet
- * is made to look as the tuples say. So bindings live and end with their connections, and nothing but the tuples has to be kept.
+ * A connection gets a binding for its destination at PREROUTING or OUTPUT and one for its source at
+ * POSTROUTING or INPUT, each by the target of a rule (nat_setup()) or, when no rule says anything,
+ * to what it is (nat_bind_null()): even that may have to move a port that another connection has. A
+ * binding is nothing but the connection's reply tuple, moved before it is confirmed; every later
+ * packet is made to look as the tuples say. So bindings live and end with their connections, and
+ * nothing but the tuples has to be kept.
  *
- * Beside the table (state.h) are an index of connections by source, and for destinations whose ports are nearly used up maps of them.
+ * Beside the table (state.h) are an index of connections by source, and for destinations whose
+ * ports are nearly used up maps of them.
  */
 #ifndef NAT_NAT_H
 #define NAT_NAT_H
@@ -21,9 +24,10 @@ enum nat_manip { NAT_SRC, NAT_DST };
 
 /* What a rule allows. */
 struct nat_range {
-	uint32_t flags; /* NF_NAT_RANGE_* of linux/netfilter/nf_nat.h */
-	uint32_t min_addr, max_addr;           /* network byte order; with NF_NAT_RANGE_MAP_IPS */
-	uint16_t min_port, max_port, base_port;/* host byte order; ICMP: echo ids; with NF_NAT_RANGE_PROTO_SPECIFIED, _PROTO_OFFSET */
+	uint32_t flags;                         /* NF_NAT_RANGE_* of linux/netfilter/nf_nat.h */
+	uint32_t min_addr, max_addr;            /* network byte order; with NF_NAT_RANGE_MAP_IPS */
+	uint16_t min_port, max_port, base_port; /* host byte order; ICMP: echo ids; with
+						   NF_NAT_RANGE_PROTO_SPECIFIED, _PROTO_OFFSET */
 };
 
 static inline enum nat_manip
@@ -39,31 +43,37 @@ nat_is_bound(const struct conn *c, enum nat_manip manip)
 }
 
 /*
- * Binds one side of a connection that is not confirmed; a confirmed one stays as it is (nf_nat_setup_info()). => FILTER_ACCEPT, or FILTER_DROP: DROP_NAT_PORTS when no
- * port or id of the range is free for the source, DROP_NO_BUFFER.
+ * Binds one side of a connection that is not confirmed; a confirmed one stays as it is
+ * (nf_nat_setup_info()). => FILTER_ACCEPT, or FILTER_DROP: DROP_NAT_PORTS when no port or id of the
+ * range is free for the source, DROP_NO_BUFFER.
  */
-enum filter_verdict nat_setup(struct env *env, struct conntrack *ct, struct conn *c, const struct nat_range *range, enum nat_manip manip,
-		enum drop_reason *why);
-enum filter_verdict nat_bind_null(struct env *env, struct conntrack *ct, struct conn *c, enum nat_manip manip, enum drop_reason *why);
+enum filter_verdict nat_setup(struct env *env, struct conntrack *ct, struct conn *c,
+	const struct nat_range *range, enum nat_manip manip, enum drop_reason *why);
+enum filter_verdict nat_bind_null(struct env *env, struct conntrack *ct, struct conn *c,
+	enum nat_manip manip, enum drop_reason *why);
 
 /* For the log, at most every five seconds: a packet was dropped as DROP_NAT_PORTS. */
 void nat_warn_exhausted(struct env *env, const struct pkt *p);
 
-/* Makes a packet of connection `c` look as its tuples say on this side; an ICMP error about it, and what it quotes, too.
+/* Makes a packet of connection `c` look as its tuples say on this side; an ICMP error about it, and
+ * what it quotes, too.
  * => DROP_NONE, or why it cannot pass. */
 enum drop_reason nat_translate(struct pkt *p, const struct conn *c, enum nat_manip manip);
 
 /* ---- masquerading ---- */
 
 /* As nat_setup() with the address of `out` that reaches `nexthop`. => also DROP_NAT_ADDRESS. */
-enum filter_verdict nat_masquerade(struct env *env, const struct router *r, struct conn *c, const struct nat_range *range,
-		const struct iface *out, const struct ip_addr *nexthop, enum drop_reason *why);
+enum filter_verdict nat_masquerade(struct env *env, const struct router *r, struct conn *c,
+	const struct nat_range *range, const struct iface *out, const struct ip_addr *nexthop,
+	enum drop_reason *why);
 /* The interface that it was masqueraded for is down or gone, or its address has left it. */
 bool nat_is_stale(const struct router *r, const struct conn *c);
-/* Ends stale connections, some at each call, after the router's configuration has changed. To be called with packets. */
+/* Ends stale connections, some at each call, after the router's configuration has changed. To be
+ * called with packets. */
 void nat_sweep(struct env *env, const struct router *r);
 
-/* There are connections whose packets are changed: they are to be tracked whatever the rules say now. */
+/* There are connections whose packets are changed: they are to be tracked whatever the rules say
+ * now. */
 bool nat_in_use(const struct conntrack *ct);
 
 struct nat_stats {

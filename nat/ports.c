@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Ports towards destinations where nearly all are used: a map has a bit for each port of one outside address to one destination.
+ * Ports towards destinations where nearly all are used: a map has a bit for each port of one
+ * outside address to one destination.
  *
- * A map is made when the search at random places has failed, and only speeds up: a set bit is a port that was seen taken, and is cleared when
- * a connection that has it ends; a clear bit says nothing, and is looked up. So what it costs to fill one is paid once, by looking up
- * ports that turn out to be taken. The map that was asked for longest ago makes way for another.
+ * A map is made when the search at random places has failed, and only speeds up: a set bit is a
+ * port that was seen taken, and is cleared when a connection that has it ends; a clear bit says
+ * nothing, and is looked up. So what it costs to fill one is paid once, by looking up ports that
+ * turn out to be taken. The map that was asked for longest ago makes way for another.
  */
 #include "nat/state.h"
 
@@ -31,7 +33,8 @@ find(const struct port_maps *maps, const struct ct_tuple *key, uint32_t hash, co
 	for (i = 0; i < maps->n; i++) {
 		struct port_map *m = maps->at[i];
 
-		if (m->hash == hash && m->zone == c->zone && m->zone_dir == c->zone_dir && conntrack_tuple_equal(&m->key, key))
+		if (m->hash == hash && m->zone == c->zone && m->zone_dir == c->zone_dir &&
+			conntrack_tuple_equal(&m->key, key))
 			return m;
 	}
 	return NULL;
@@ -73,7 +76,8 @@ get(const struct nat_choice *k, const struct ct_tuple *t)
 		m = make_room(maps);
 		if (!m)
 			return NULL;
-		*m = (struct port_map){.key = key, .hash = hash, .zone = k->c->zone, .zone_dir = k->c->zone_dir};
+		*m = (struct port_map){
+			.key = key, .hash = hash, .zone = k->c->zone, .zone_dir = k->c->zone_dir};
 	}
 	m->asked = ++maps->clock;
 	return m;
@@ -94,7 +98,8 @@ next_clear(const struct port_map *m, uint32_t from, uint32_t end)
 }
 
 static bool
-find_between(const struct nat_choice *k, struct port_map *m, struct ct_tuple *t, uint32_t from, uint32_t end)
+find_between(const struct nat_choice *k, struct port_map *m, struct ct_tuple *t, uint32_t from,
+	uint32_t end)
 {
 	for (from = next_clear(m, from, end); from < end; from = next_clear(m, from + 1, end)) {
 		t->sport = htons((uint16_t)from);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Addresses and ports of packets, and of packets that ICMP errors quote (nf_nat_proto.c). Checksums follow by difference, so a packet that was damaged
- * stays so. An unfinished one (PKT_CSUM_PARTIAL) has the sum of the pseudo-header only: no ports.
+ * Addresses and ports of packets, and of packets that ICMP errors quote (nf_nat_proto.c). Checksums
+ * follow by difference, so a packet that was damaged stays so. An unfinished one (PKT_CSUM_PARTIAL)
+ * has the sum of the pseudo-header only: no ports.
  */
 #include "fabric/base/csum.h"
 #include "fabric/base/pkt_chain.h"
@@ -22,7 +23,8 @@ enum {
 	GRE_VERSION = 7,
 };
 
-/* An IP packet whose headers lie in one piece; `len` bytes of layer 4 are there, at most L4_MOST. */
+/* An IP packet whose headers lie in one piece; `len` bytes of layer 4 are there, at most L4_MOST.
+ */
 struct headers {
 	struct iphdr *ip;
 	uint8_t *l4;
@@ -97,7 +99,8 @@ rewrite_udp(const struct headers *h, const struct end *e, bool always)
 static bool
 has_id(uint8_t type)
 {
-	return type == ICMP_ECHO || type == ICMP_ECHOREPLY || (type >= ICMP_TIMESTAMP && type <= ICMP_ADDRESSREPLY);
+	return type == ICMP_ECHO || type == ICMP_ECHOREPLY ||
+	       (type >= ICMP_TIMESTAMP && type <= ICMP_ADDRESSREPLY);
 }
 
 static void
@@ -112,7 +115,8 @@ rewrite_icmp(const struct headers *h, uint16_t id)
 	memcpy(h->l4 + 4, &id, sizeof(id));
 }
 
-/* Only the call id of PPTP (version 1), which belongs to the receiver. => false: no version there is. */
+/* Only the call id of PPTP (version 1), which belongs to the receiver. => false: no version there
+ * is. */
 static bool
 rewrite_gre(const struct headers *h, const struct end *e)
 {
@@ -169,10 +173,10 @@ static bool
 rewrite_headers(const struct headers *h, const struct ct_tuple *to, enum nat_manip manip)
 {
 	const struct end e = {
-			.from = manip == NAT_SRC ? h->ip->saddr : h->ip->daddr,
-			.to = manip == NAT_SRC ? to->src.v4 : to->dst.v4,
-			.port = manip == NAT_SRC ? to->sport : to->dport,
-			.manip = manip,
+		.from = manip == NAT_SRC ? h->ip->saddr : h->ip->daddr,
+		.to = manip == NAT_SRC ? to->src.v4 : to->dst.v4,
+		.port = manip == NAT_SRC ? to->sport : to->dport,
+		.manip = manip,
 	};
 
 	if (!rewrite_l4(h, &e, to->sport))
@@ -206,8 +210,22 @@ static uint32_t
 crc32c(uint32_t crc, const uint8_t *data, uint32_t len)
 {
 	static const uint32_t table[16] = {
-			0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3, 0x61c69362, 0x7198540d,
-			0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9, 0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75,
+		0x00000000,
+		0x105ec76f,
+		0x20bd8ede,
+		0x30e349b1,
+		0x417b1dbc,
+		0x5125dad3,
+		0x61c69362,
+		0x7198540d,
+		0x82f63b78,
+		0x92a8fc17,
+		0xa24bb5a6,
+		0xb21572c9,
+		0xc38d26c4,
+		0xd3d3e1ab,
+		0xe330a81a,
+		0xf36e6f75,
 	};
 
 	for (; len > 0; len--, data++) {
@@ -284,7 +302,8 @@ static void
 follow(struct pkt *p, const uint8_t *was, const uint8_t *is, uint32_t len)
 {
 	uint8_t *icmp = pkt_l4(p);
-	uint16_t before = csum_fold(csum_add(0, was, len)), after = csum_fold(csum_add(0, is, len)), sum;
+	uint16_t before = csum_fold(csum_add(0, was, len)), after = csum_fold(csum_add(0, is, len)),
+		 sum;
 
 	sum = csum_replace2(load(icmp + 2), before, after);
 	memcpy(icmp + 2, &sum, sizeof(sum));
@@ -295,7 +314,8 @@ nat_rewrite_quote(struct pkt *p, const struct ct_tuple *to, enum nat_manip manip
 {
 	_Alignas(4) uint8_t quote[IP_MOST + L4_MOST], was[IP_MOST + L4_MOST];
 	struct headers h = {.ip = (struct iphdr *)quote};
-	uint32_t at = p->l3_len + ICMP_HEADER, len = pkt_chain_read(p, at, quote, sizeof(quote)), ip_len;
+	uint32_t at = p->l3_len + ICMP_HEADER, len = pkt_chain_read(p, at, quote, sizeof(quote)),
+		 ip_len;
 
 	ip_len = h.ip->ihl * 4u;
 	if (len < sizeof(struct iphdr) || ip_len < sizeof(struct iphdr) || ip_len > len)

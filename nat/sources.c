@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Connections by the source that they began with (the kernel's nat_bysource): the next connection of the same source, wherever it
- * goes, gets the same mapping if it can. A bucket is split with each connection that enters, so nobody waits for a rehash.
+ * Connections by the source that they began with (the kernel's nat_bysource): the next connection
+ * of the same source, wherever it goes, gets the same mapping if it can. A bucket is split with
+ * each connection that enters, so nobody waits for a rehash.
  */
 #include "nat/state.h"
 
@@ -12,7 +13,8 @@
 enum {
 	FIRST = 256,
 	SPLITS_EACH = 2,
-	LOOKS = 256, /* a source that goes everywhere from one port has a long chain; the kernel walks all of it */
+	LOOKS = 256, /* a source that goes everywhere from one port has a long chain; the kernel
+			walks all of it */
 };
 
 int
@@ -37,7 +39,10 @@ void
 sources_hash(const struct conntrack *ct, struct conn *c)
 {
 	const struct ct_tuple *t = &c->tuple[CT_DIR_ORIGINAL];
-	const struct ct_tuple source = {.src = t->src, .dst = {.family = t->src.family}, .sport = t->sport, .proto = t->proto};
+	const struct ct_tuple source = {.src = t->src,
+		.dst = {.family = t->src.family},
+		.sport = t->sport,
+		.proto = t->proto};
 
 	c->source_hash = conntrack_hash(ct, &source, c->zone_dir == 3 ? c->zone : 0);
 }
@@ -77,7 +82,8 @@ more_buckets(struct sources *s)
 	return true;
 }
 
-/* Half of what lies in a bucket moves into a new one at the end; without memory chains grow longer. */
+/* Half of what lies in a bucket moves into a new one at the end; without memory chains grow longer.
+ */
 static void
 split(struct sources *s, const struct conntrack *ct)
 {
@@ -132,7 +138,8 @@ same_source(const struct conn *c, const struct nat_choice *k)
 {
 	const struct ct_tuple *a = &c->tuple[CT_DIR_ORIGINAL], *b = &k->now;
 
-	return a->proto == b->proto && a->sport == b->sport && ip_equal(&a->src, &b->src) && original_zone(c) == original_zone(k->c);
+	return a->proto == b->proto && a->sport == b->sport && ip_equal(&a->src, &b->src) &&
+	       original_zone(c) == original_zone(k->c);
 }
 
 bool
@@ -145,7 +152,8 @@ sources_find(const struct sources *s, const struct nat_choice *k, struct ct_tupl
 		const struct conn *c = conntrack_at(k->ct, i);
 
 		i = c->source_next;
-		if (c->source_hash != hash || !same_source(c, k) || !conntrack_invert(&c->tuple[CT_DIR_REPLY], to))
+		if (c->source_hash != hash || !same_source(c, k) ||
+			!conntrack_invert(&c->tuple[CT_DIR_REPLY], to))
 			continue;
 		to->dst = k->now.dst;
 		to->dport = k->now.dport;

@@ -5,7 +5,8 @@
 
 #include "nat/nat.h"
 
-/* Connections by the source that they began with: linear hashing as in the table itself, chained through the records. */
+/* Connections by the source that they began with: linear hashing as in the table itself, chained
+ * through the records. */
 struct sources {
 	uint32_t *buckets;
 	uint32_t n, mask, capacity;
@@ -32,11 +33,11 @@ struct nat {
 	struct conntrack_nat base; /* first */
 	struct sources sources;
 	struct port_maps maps;
-	uint64_t exhausted, warned; /* ns; 0: never */
+	uint64_t exhausted, warned;       /* ns; 0: never */
 	uint32_t translated, masqueraded; /* connections */
 	/* the sweep for stale ones */
-	uint32_t seen;              /* version of the router's configuration that the last one was begun for */
-	uint32_t cursor;            /* 0: none goes on */
+	uint32_t seen;   /* version of the router's configuration that the last one was begun for */
+	uint32_t cursor; /* 0: none goes on */
 };
 
 static inline struct nat *
@@ -79,7 +80,8 @@ bool sources_find(const struct sources *s, const struct nat_choice *k, struct ct
 
 /* ---- ports.c ---- */
 
-/* Sets the source port (or id) of *t to a free one of `size` from `min` on, wherever it is. => false: there is none. */
+/* Sets the source port (or id) of *t to a free one of `size` from `min` on, wherever it is. =>
+ * false: there is none. */
 bool ports_find(const struct nat_choice *k, struct ct_tuple *t, uint32_t min, uint32_t size);
 /* The connection's tuples are free again. */
 void ports_release(struct port_maps *maps, const struct conntrack *ct, const struct conn *c);
@@ -87,7 +89,8 @@ void ports_fini(struct port_maps *maps);
 
 /* ---- rewrite.c ---- */
 
-/* Gives the packet's source or destination the address and port of `to`. => false: a header is cut short. */
+/* Gives the packet's source or destination the address and port of `to`. => false: a header is cut
+ * short. */
 bool nat_rewrite(struct pkt *p, const struct ct_tuple *to, enum nat_manip manip);
 /* Only the address, and no checksum but that of IP. */
 void nat_rewrite_address(struct pkt *p, uint32_t address, enum nat_manip manip);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * SNAT, DNAT, MASQUERADE, REDIRECT, NETMAP (xt_nat.c, xt_MASQUERADE.c, nf_nat_redirect.c, xt_NETMAP.c). All options become one
- * struct nat_range when the rule is judged.
+ * SNAT, DNAT, MASQUERADE, REDIRECT, NETMAP (xt_nat.c, xt_MASQUERADE.c, nf_nat_redirect.c,
+ * xt_NETMAP.c). All options become one struct nat_range when the rule is judged.
  */
 #include "filters/extensions.h"
 #include "filters/live.h"
@@ -32,11 +32,11 @@ static struct nat_range
 range_of(const struct nf_nat_ipv4_range *from)
 {
 	return (struct nat_range){
-			.flags = from->flags,
-			.min_addr = from->min_ip,
-			.max_addr = from->max_ip,
-			.min_port = ntohs(from->min.all),
-			.max_port = ntohs(from->max.all),
+		.flags = from->flags,
+		.min_addr = from->min_ip,
+		.max_addr = from->max_ip,
+		.min_port = ntohs(from->min.all),
+		.max_port = ntohs(from->max.all),
 	};
 }
 
@@ -49,7 +49,8 @@ check_order(const struct ext_check *c, const struct nat_range *range)
 }
 
 static int
-check_compat(const struct ext_check *c, const struct nf_nat_ipv4_multi_range_compat *mr, struct nat_range *range)
+check_compat(const struct ext_check *c, const struct nf_nat_ipv4_multi_range_compat *mr,
+	struct nat_range *range)
 {
 	if (mr->rangesize != 1)
 		return ext_refuse(c, "multiple ranges no longer supported");
@@ -73,11 +74,11 @@ check_v1(const struct ext_check *c, const void *options, void **prepared)
 {
 	const struct nf_nat_range *o = options;
 	const struct nat_range range = {
-			.flags = o->flags & ~(uint32_t)NF_NAT_RANGE_PROTO_OFFSET,
-			.min_addr = o->min_addr.ip,
-			.max_addr = o->max_addr.ip,
-			.min_port = ntohs(o->min_proto.all),
-			.max_port = ntohs(o->max_proto.all),
+		.flags = o->flags & ~(uint32_t)NF_NAT_RANGE_PROTO_OFFSET,
+		.min_addr = o->min_addr.ip,
+		.max_addr = o->max_addr.ip,
+		.min_port = ntohs(o->min_proto.all),
+		.max_port = ntohs(o->max_proto.all),
 	};
 	int rc = check_order(c, &range);
 
@@ -89,12 +90,12 @@ check_v2(const struct ext_check *c, const void *options, void **prepared)
 {
 	const struct nf_nat_range2 *o = options;
 	const struct nat_range range = {
-			.flags = o->flags,
-			.min_addr = o->min_addr.ip,
-			.max_addr = o->max_addr.ip,
-			.min_port = ntohs(o->min_proto.all),
-			.max_port = ntohs(o->max_proto.all),
-			.base_port = ntohs(o->base_proto.all),
+		.flags = o->flags,
+		.min_addr = o->min_addr.ip,
+		.max_addr = o->max_addr.ip,
+		.min_port = ntohs(o->min_proto.all),
+		.max_port = ntohs(o->max_proto.all),
+		.base_port = ntohs(o->base_proto.all),
 	};
 	int rc = check_order(c, &range);
 
@@ -135,7 +136,8 @@ setup(struct filter_ctx *c, const struct nat_range *range, enum nat_manip manip)
 }
 
 static enum filter_verdict
-setup_address(struct filter_ctx *c, const struct nat_range *range, enum nat_manip manip, uint32_t address)
+setup_address(
+	struct filter_ctx *c, const struct nat_range *range, enum nat_manip manip, uint32_t address)
 {
 	struct nat_range one = *range;
 
@@ -207,21 +209,27 @@ run_netmap(struct filter_ctx *c, const void *options, void *state)
 	return setup_address(c, o, manip, (was & ~mask) | (o->min_addr & mask));
 }
 
-#define NAT_TARGET(target, number, options, where, judge, act) \
-	{ \
-		.name = target, .revision = number, .size = XT_ALIGN(sizeof(options)), .reads = READS_STATE, .needs = NEEDS_CONNTRACK, \
-		.tables = 1 << TABLE_NAT, .hooks = where, .check = judge, .release = free, .run = act, \
+#define NAT_TARGET(target, number, options, where, judge, act)                                     \
+	{                                                                                          \
+		.name = target, .revision = number, .size = XT_ALIGN(sizeof(options)),             \
+		.reads = READS_STATE, .needs = NEEDS_CONNTRACK, .tables = 1 << TABLE_NAT,          \
+		.hooks = where, .check = judge, .release = free, .run = act,                       \
 	}
 
 const struct target_ops target_nat[] = {
-		NAT_TARGET("SNAT", 0, struct nf_nat_ipv4_multi_range_compat, SOURCE_HOOKS, check_v0, run_snat),
-		NAT_TARGET("SNAT", 1, struct nf_nat_range, SOURCE_HOOKS, check_v1, run_snat),
-		NAT_TARGET("SNAT", 2, struct nf_nat_range2, SOURCE_HOOKS, check_v2, run_snat),
-		NAT_TARGET("DNAT", 0, struct nf_nat_ipv4_multi_range_compat, DESTINATION_HOOKS, check_v0, run_dnat),
-		NAT_TARGET("DNAT", 1, struct nf_nat_range, DESTINATION_HOOKS, check_v1, run_dnat),
-		NAT_TARGET("DNAT", 2, struct nf_nat_range2, DESTINATION_HOOKS, check_v2, run_dnat),
-		NAT_TARGET("MASQUERADE", 0, struct nf_nat_ipv4_multi_range_compat, 1 << RULES_POSTROUTING, check_no_address, run_masquerade),
-		NAT_TARGET("REDIRECT", 0, struct nf_nat_ipv4_multi_range_compat, DESTINATION_HOOKS, check_no_address, run_redirect),
-		NAT_TARGET("NETMAP", 0, struct nf_nat_ipv4_multi_range_compat, SOURCE_HOOKS | DESTINATION_HOOKS, check_netmap, run_netmap),
-		{0},
+	NAT_TARGET(
+		"SNAT", 0, struct nf_nat_ipv4_multi_range_compat, SOURCE_HOOKS, check_v0, run_snat),
+	NAT_TARGET("SNAT", 1, struct nf_nat_range, SOURCE_HOOKS, check_v1, run_snat),
+	NAT_TARGET("SNAT", 2, struct nf_nat_range2, SOURCE_HOOKS, check_v2, run_snat),
+	NAT_TARGET("DNAT", 0, struct nf_nat_ipv4_multi_range_compat, DESTINATION_HOOKS, check_v0,
+		run_dnat),
+	NAT_TARGET("DNAT", 1, struct nf_nat_range, DESTINATION_HOOKS, check_v1, run_dnat),
+	NAT_TARGET("DNAT", 2, struct nf_nat_range2, DESTINATION_HOOKS, check_v2, run_dnat),
+	NAT_TARGET("MASQUERADE", 0, struct nf_nat_ipv4_multi_range_compat, 1 << RULES_POSTROUTING,
+		check_no_address, run_masquerade),
+	NAT_TARGET("REDIRECT", 0, struct nf_nat_ipv4_multi_range_compat, DESTINATION_HOOKS,
+		check_no_address, run_redirect),
+	NAT_TARGET("NETMAP", 0, struct nf_nat_ipv4_multi_range_compat,
+		SOURCE_HOOKS | DESTINATION_HOOKS, check_netmap, run_netmap),
+	{0},
 };

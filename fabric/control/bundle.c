@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "fabric/control/bundle.h"
 
+#include "fabric/base/huge.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -187,7 +189,7 @@ bytes_read(int fd, uint8_t **bytes, size_t *len)
 	if (st.st_size > BUNDLE_MAX)
 		return -EFBIG;
 	*len = (size_t)st.st_size;
-	*bytes = malloc(*len + 1);
+	*bytes = huge_alloc(*len + 1);
 	if (!*bytes)
 		return -ENOMEM;
 	(*bytes)[*len] = '\0';

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Where the hooks meet address translation: nf_nat_inet_fn() and its IPv4 callers. */
+#include "nat/nat.h"
 #include "filters/live.h"
 #include "filters/ruleset.h"
-#include "nat/nat.h"
 
 #include "fabric/router/stages.h"
 
@@ -17,7 +17,8 @@ has_table(const struct router *r)
 static bool
 may_begin(const struct pkt *p)
 {
-	return p->ct_info == CT_NEW || (p->ct_info % CT_REPLY == CT_RELATED && p->proto != IPPROTO_ICMP);
+	return p->ct_info == CT_NEW ||
+	       (p->ct_info % CT_REPLY == CT_RELATED && p->proto != IPPROTO_ICMP);
 }
 
 /* The first packet: a rule says what the connection is bound to, or it stays what it is. */
@@ -34,11 +35,13 @@ bind_first(struct walker *w, struct step *s, struct conn *c, enum nat_manip mani
 	return VERDICT_ACCEPT;
 }
 
-/* Masqueraded for another interface than it now leaves by: as in Linux its next packet begins anew. */
+/* Masqueraded for another interface than it now leaves by: as in Linux its next packet begins anew.
+ */
 static bool
 has_moved(const struct pkt *p, const struct conn *c)
 {
-	return c->masq_slot && p->hook == HOOK_POSTROUTING && ct_dir(p) == CT_DIR_ORIGINAL && p->out && p->out->slot != c->masq_slot;
+	return c->masq_slot && p->hook == HOOK_POSTROUTING && ct_dir(p) == CT_DIR_ORIGINAL &&
+	       p->out && p->out->slot != c->masq_slot;
 }
 
 static enum verdict
@@ -61,7 +64,8 @@ translate(struct walker *w, struct step *s, struct conn *c)
 	return s->why == DROP_NONE ? VERDICT_ACCEPT : VERDICT_DROP;
 }
 
-/* The connection of the packet; one whose outside address is gone ends here, and the packet is tracked anew. => NULL: none. */
+/* The connection of the packet; one whose outside address is gone ends here, and the packet is
+ * tracked anew. => NULL: none. */
 static struct conn *
 living(struct walker *w, struct step *s, enum filter_verdict *v)
 {

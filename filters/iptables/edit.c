@@ -163,7 +163,7 @@ ipt_edit_name_fits(const char *name)
 	if (!name[0] || strlen(name) >= XT_EXTENSION_MAXNAMELEN)
 		return false;
 	for (const char *at = name; *at; at++)
-		if (iscntrl((unsigned char)*at) || isspace((unsigned char)*at))
+		if (iscntrl((unsigned char)*at) || isspace((unsigned char)*at) || *at == '"')
 			return false;
 	return true;
 }

@@ -274,8 +274,9 @@ interface_parse(char *name)
 	unsigned char mask[IFNAMSIZ];
 
 	for (const char *at = optarg; *at; at++)
-		if (iscntrl((unsigned char)*at))
-			xtables_error(PARAMETER_PROBLEM, "interface name with a control character");
+		if (iscntrl((unsigned char)*at) || isspace((unsigned char)*at) || *at == '"')
+			xtables_error(PARAMETER_PROBLEM,
+				"interface name with a blank, a quote or a control character");
 	xtables_parse_interface(optarg, name, mask);
 }
 

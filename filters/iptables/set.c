@@ -96,6 +96,8 @@ set_parse(struct set_option *s, char **argv, const char *option)
 	if (strlen(optarg) >= sizeof(s->name))
 		xtables_error(PARAMETER_PROBLEM, "setname `%s' too long, max %d characters.",
 			optarg, (int)sizeof(s->name) - 1);
+	if (!optarg[0] || strpbrk(optarg, " \t\""))
+		xtables_error(PARAMETER_PROBLEM, "setname `%s' is empty or has blanks", optarg);
 	snprintf(s->name, sizeof(s->name), "%s", optarg);
 	sides_parse(s, sides);
 	optind++;

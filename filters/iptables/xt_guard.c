@@ -43,6 +43,15 @@ hashlimit_rate_check(const char *arg, size_t size)
 		xtables_error(PARAMETER_PROBLEM, "Rate too low \"%s\" (16b/s at least)", arg);
 }
 
+/* libxtables writes it without quotes. */
+static void
+bare_check(const char *arg, size_t size)
+{
+	(void)size;
+	if (!arg[0] || strcmp(arg, "!") == 0 || strpbrk(arg, " \t\""))
+		xtables_error(PARAMETER_PROBLEM, "Bad name `%s'", arg);
+}
+
 static const struct {
 	const char *extension, *option;
 	void (*check)(const char *arg, size_t size); /* `size`: of where the argument is kept */
@@ -50,6 +59,11 @@ static const struct {
 	{"LOG", "log-prefix", log_prefix_check},
 	{"hashlimit", "hashlimit-upto", hashlimit_rate_check},
 	{"hashlimit", "hashlimit-above", hashlimit_rate_check},
+	{"hashlimit", "hashlimit-name", bare_check},
+	{"recent", "name", bare_check},
+	{"string", "algo", bare_check},
+	{"CT", "helper", bare_check},
+	{"CT", "timeout", bare_check},
 };
 
 void

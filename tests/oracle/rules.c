@@ -1089,7 +1089,8 @@ fits(const struct gen *g, const struct ext *e, bool is_refused)
 {
 	uint8_t proto;
 
-	if (is_refused || (e->write == m_connlimit && !g->rs->slow) || !(e->tables & 1u << g->table) || (g->hooks & ~e->hooks))
+	/* who asks a rule twice in a tick counts twice (__nf_conncount_add() in net/netfilter/nf_conncount.c) */
+	if (is_refused || (e->write == m_connlimit && (!g->rs->slow || g->chains[g->chain].user)) || !(e->tables & 1u << g->table) || (g->hooks & ~e->hooks))
 		return false;
 	if (is_output(g) && g->n_chains > 1 && (e->write == m_udp || e->write == m_tcpmss || e->write == t_tcpmss))
 		return false;

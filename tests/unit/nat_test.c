@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Address translation on the way of packets through a router, and, where a network namespace can be made, through the kernel's:
+ * Address translation on the way of packets through a router, and, where a network namespace can be
+ *made, through the kernel's:
  *
- *	inside 10.1.0.0/24 ── eth1 .1 ┌───┐ .1 eth0 ── outside 10.0.0.0/24, 10.0.9.0/24 and everything else
- *	                              └───┘
+ *	inside 10.1.0.0/24 ── eth1 .1 ┌───┐ .1 eth0 ── outside 10.0.0.0/24, 10.0.9.0/24 and
+ *everything else └───┘
  *
- * Both interfaces are point to point, so nobody asks for neighbours. A case is rules and steps; a step answers or complains about what came out
- * of the step before, so what both routers make of each other's steps can be compared byte by byte.
+ * Both interfaces are point to point, so nobody asks for neighbours. A case is rules and steps; a
+ *step answers or complains about what came out of the step before, so what both routers make of
+ *each other's steps can be compared byte by byte.
  */
 #include "fabric/base/csum.h"
 #include "filters/conntrack_table.h"
@@ -60,7 +62,10 @@ load(const char *text)
 	char why[512] = "", table[4096];
 	struct rules *r;
 
-	snprintf(table, sizeof(table), "*nat\n:PREROUTING ACCEPT [0:0]\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n%sCOMMIT\n", text);
+	snprintf(table, sizeof(table),
+		"*nat\n:PREROUTING ACCEPT [0:0]\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT "
+		"[0:0]\n:POSTROUTING ACCEPT [0:0]\n%sCOMMIT\n",
+		text);
 	r = iptables_read(table, strlen(table), "rules", why, sizeof(why));
 	if (!r)
 		fail_msg("%s", why);
@@ -136,14 +141,17 @@ take_sent(struct frames *out)
 		assert_true(out->n < FRAMES);
 		out->f[out->n].side = (int)port;
 		out->f[out->n].len = pkt_len(p);
-		memcpy(out->f[out->n].data, rte_pktmbuf_read(pkt_mbuf(p), 0, pkt_len(p), out->f[out->n].data), pkt_len(p));
+		memcpy(out->f[out->n].data,
+			rte_pktmbuf_read(pkt_mbuf(p), 0, pkt_len(p), out->f[out->n].data),
+			pkt_len(p));
 		out->n++;
 		env_pkt_free(&tw.w.env, p);
 	}
 }
 
 static void
-our_inject(int side, const void *data, size_t len, const size_t *sizes, size_t n, struct frames *out)
+our_inject(
+	int side, const void *data, size_t len, const size_t *sizes, size_t n, struct frames *out)
 {
 	struct pkt *p = test_chain(&tw.t, data, len, sizes, n);
 
@@ -192,10 +200,13 @@ kernel_open(void)
 	return run("sh -s >/dev/null 2>&1",
 		       "PATH=$PATH:/usr/sbin:/sbin; set -e\n"
 		       "echo 1 > /proc/sys/net/ipv4/ip_forward\n"
-		       "for i in all default eth0 eth1; do echo 0 > /proc/sys/net/ipv4/conf/$i/rp_filter; echo 1 > /proc/sys/net/ipv6/conf/$i/disable_ipv6;\n"
+		       "for i in all default eth0 eth1; do echo 0 > "
+		       "/proc/sys/net/ipv4/conf/$i/rp_filter; echo 1 > "
+		       "/proc/sys/net/ipv6/conf/$i/disable_ipv6;\n"
 		       "echo 0 > /proc/sys/net/ipv4/conf/$i/send_redirects; done\n"
 		       "ip link set lo up; ip link set eth0 up; ip link set eth1 mtu 1400 up\n"
-		       "ip addr add 10.0.0.1/24 dev eth0; ip addr add 10.0.9.1/24 dev eth0; ip addr add 10.1.0.1/24 dev eth1\n"
+		       "ip addr add 10.0.0.1/24 dev eth0; ip addr add 10.0.9.1/24 dev eth0; ip "
+		       "addr add 10.1.0.1/24 dev eth1\n"
 		       "ip route add default dev eth0; iptables-legacy -t nat -L -n\n") == 0;
 }
 
@@ -256,13 +267,15 @@ describe(const uint8_t *ip, size_t len, char *buf, size_t size)
 	inet_ntop(AF_INET, ip + 12, src, sizeof(src));
 	inet_ntop(AF_INET, ip + 16, dst, sizeof(dst));
 	if (ip[9] == IPPROTO_ICMP && (l4[0] == ICMP_ECHO || l4[0] == ICMP_ECHOREPLY))
-		return snprintf(buf, size, "%s>%s %s %u", src, dst, l4[0] ? "echo" : "answer", word(l4 + 4));
+		return snprintf(buf, size, "%s>%s %s %u", src, dst, l4[0] ? "echo" : "answer",
+			word(l4 + 4));
 	if (ip[9] == IPPROTO_ICMP) {
 		n = snprintf(buf, size, "%s>%s error %u/%u [", src, dst, l4[0], l4[1]);
 		n += describe(l4 + 8, len - header - 8, buf + n, size - (size_t)n);
 		return n + snprintf(buf + n, size - (size_t)n, "]");
 	}
-	if (ip[9] != IPPROTO_TCP && ip[9] != IPPROTO_UDP && ip[9] != IPPROTO_SCTP && ip[9] != IPPROTO_UDPLITE)
+	if (ip[9] != IPPROTO_TCP && ip[9] != IPPROTO_UDP && ip[9] != IPPROTO_SCTP &&
+		ip[9] != IPPROTO_UDPLITE)
 		return snprintf(buf, size, "%s>%s", src, dst);
 	return snprintf(buf, size, "%s:%u>%s:%u", src, word(l4), dst, word(l4 + 2));
 }
@@ -275,7 +288,8 @@ words_of(const struct frames *out, char *buf, size_t size)
 
 	buf[0] = 0;
 	for (i = 0; i < out->n; i++) {
-		n += snprintf(buf + n, size - (size_t)n, "%s%s ", i ? ", " : "", out->f[i].side == INSIDE ? "in" : "out");
+		n += snprintf(buf + n, size - (size_t)n, "%s%s ", i ? ", " : "",
+			out->f[i].side == INSIDE ? "in" : "out");
 		n += describe(out->f[i].data, out->f[i].len, buf + n, size - (size_t)n);
 	}
 }
@@ -318,7 +332,8 @@ check_sums(const uint8_t *ip, size_t len)
 		assert_memory_equal(ip + header + 8, &crc, 4);
 	}
 	/* what was quoted whole */
-	if (h->protocol == IPPROTO_ICMP && (ip[header] == ICMP_DEST_UNREACH || ip[header] == ICMP_TIME_EXCEEDED)) {
+	if (h->protocol == IPPROTO_ICMP &&
+		(ip[header] == ICMP_DEST_UNREACH || ip[header] == ICMP_TIME_EXCEEDED)) {
 		const uint8_t *quote = ip + header + 8;
 
 		assert_int_equal(csum_fold(csum_add(0, quote, (quote[0] & 15) * 4u)), 0xffff);
@@ -329,7 +344,22 @@ check_sums(const uint8_t *ip, size_t len)
 
 /* ---- steps ---- */
 
-enum how { END, UDP, UDP_NOSUM, TCP, ECHO, SCTP, UDPLITE, GRE, OTHER, BIG, REPLY, ERROR, SHORT_ERROR, REDIRECT_ERROR };
+enum how {
+	END,
+	UDP,
+	UDP_NOSUM,
+	TCP,
+	ECHO,
+	SCTP,
+	UDPLITE,
+	GRE,
+	OTHER,
+	BIG,
+	REPLY,
+	ERROR,
+	SHORT_ERROR,
+	REDIRECT_ERROR
+};
 
 struct act {
 	enum how how;
@@ -348,7 +378,8 @@ static size_t
 make(const struct act *s, uint8_t *buf)
 {
 	const struct test_ip ip = {.src = s->src, .dst = s->dst};
-	uint8_t l4[64] = {(uint8_t)(s->sport >> 8), (uint8_t)s->sport, (uint8_t)(s->dport >> 8), (uint8_t)s->dport, 0, 0, 0, 24};
+	uint8_t l4[64] = {(uint8_t)(s->sport >> 8), (uint8_t)s->sport, (uint8_t)(s->dport >> 8),
+		(uint8_t)s->dport, 0, 0, 0, 24};
 	size_t len;
 
 	switch (s->how) {
@@ -359,7 +390,10 @@ make(const struct act *s, uint8_t *buf)
 
 			buf[33] = SYN;
 			memcpy(buf + 36, &sum, 2);
-			sum = (uint16_t)~csum_fold(csum_add(csum_pseudo4(inet_addr(s->src), inet_addr(s->dst), IPPROTO_TCP, (uint16_t)(len - 20)), buf + 20, len - 20));
+			sum = (uint16_t)~csum_fold(
+				csum_add(csum_pseudo4(inet_addr(s->src), inet_addr(s->dst),
+						 IPPROTO_TCP, (uint16_t)(len - 20)),
+					buf + 20, len - 20));
 			memcpy(buf + 36, &sum, 2);
 		}
 		return len;
@@ -382,7 +416,8 @@ make(const struct act *s, uint8_t *buf)
 
 		l4[5] = 8; /* coverage: the header */
 		l4[7] = 0;
-		sum = csum_pseudo4(inet_addr(s->src), inet_addr(s->dst), IPPROTO_UDP, 24); /* as the kernel has it */
+		sum = csum_pseudo4(inet_addr(s->src), inet_addr(s->dst), IPPROTO_UDP,
+			24); /* as the kernel has it */
 		check = (uint16_t)~csum_fold(csum_add(sum, l4, 8));
 		memcpy(l4 + 6, &check, 2);
 		return test_ip4(buf, &ip, IPPROTO_UDPLITE, l4, 24);
@@ -441,7 +476,8 @@ reply(const uint8_t *was, size_t len, uint8_t *buf)
 	sum = csum_replace2(sum, from, to);
 	memcpy(&from, buf + 30, 2);
 	to = htons((uint16_t)(word(was + 26) + 1));
-	sum = csum_replace4(csum_replace2(sum, from, to), *(const uint16_t *)(buf + 28), *(const uint16_t *)(was + 24));
+	sum = csum_replace4(csum_replace2(sum, from, to), *(const uint16_t *)(buf + 28),
+		*(const uint16_t *)(was + 24));
 	memcpy(buf + 28, was + 24, 2);
 	memcpy(buf + 30, &to, 2);
 	memcpy(buf + 36, &sum, 2);
@@ -453,7 +489,8 @@ complain(enum how how, const uint8_t *was, size_t len, uint8_t *buf)
 {
 	char to[INET_ADDRSTRLEN];
 	struct test_ip ip = {.src = "10.0.0.77", .dst = to};
-	uint8_t icmp[FRAME] = {how == REDIRECT_ERROR ? ICMP_REDIRECT : ICMP_DEST_UNREACH, ICMP_PORT_UNREACH};
+	uint8_t icmp[FRAME] = {
+		how == REDIRECT_ERROR ? ICMP_REDIRECT : ICMP_DEST_UNREACH, ICMP_PORT_UNREACH};
 	size_t quoted = how == SHORT_ERROR ? 28 : len;
 	uint16_t sum;
 
@@ -482,101 +519,183 @@ static const char snat[] = "-A POSTROUTING -o eth0 -j SNAT --to-source 10.0.0.5\
 
 #define FROM(h) "10.1.0." #h
 static const struct test tests[] = {
-	{"SNAT", snat, {
-		{UDP, INSIDE, FROM(2), "8.8.8.8", 1000, 53, "out 10.0.0.5:1000>8.8.8.8:53"},
-		{.how = ERROR, .expected = "in 10.0.0.77>10.1.0.2 error 3/3 [10.1.0.2:1000>8.8.8.8:53]"},
-		{UDP, INSIDE, FROM(2), "8.8.8.8", 1000, 53, "out 10.0.0.5:1000>8.8.8.8:53"},
-		{.how = SHORT_ERROR, .expected = "in 10.0.0.77>10.1.0.2 error 3/3 [10.1.0.2:1000>8.8.8.8:53]"},
-		{UDP, INSIDE, FROM(2), "8.8.8.8", 1000, 53, "out 10.0.0.5:1000>8.8.8.8:53"},
-		{.how = REDIRECT_ERROR, .expected = ""},
-		{UDP, INSIDE, FROM(2), "8.8.8.8", 1000, 53, "out 10.0.0.5:1000>8.8.8.8:53"},
-		{.how = REPLY, .expected = "in 8.8.8.8:53>10.1.0.2:1000"},
-		{.how = ERROR, .expected = "out 10.0.0.5>8.8.8.8 error 3/3 [8.8.8.8:53>10.0.0.5:1000]"},
-		{UDP_NOSUM, INSIDE, FROM(2), "8.8.8.8", 1000, 53, "out 10.0.0.5:1000>8.8.8.8:53"},
-	}},
-	{"SNAT of TCP", snat, {
-		{TCP, INSIDE, FROM(2), "8.8.8.8", 1000, 80, "out 10.0.0.5:1000>8.8.8.8:80"},
-		{.how = ERROR, .expected = "in 10.0.0.77>10.1.0.2 error 3/3 [10.1.0.2:1000>8.8.8.8:80]"},
-		{TCP, INSIDE, FROM(2), "8.8.8.8", 1000, 80, "out 10.0.0.5:1000>8.8.8.8:80"},
-		{.how = SHORT_ERROR, .expected = "in 10.0.0.77>10.1.0.2 error 3/3 [10.1.0.2:1000>8.8.8.8:80]"},
-		{TCP, INSIDE, FROM(2), "8.8.8.8", 1000, 80, "out 10.0.0.5:1000>8.8.8.8:80"},
-		{.how = REPLY, .expected = "in 8.8.8.8:80>10.1.0.2:1000"},
-	}},
-	{"SNAT of ping", snat, {
-		{ECHO, INSIDE, FROM(2), "8.8.8.8", 77, 0, "out 10.0.0.5>8.8.8.8 echo 77"},
-		{.how = ERROR, .expected = "in 10.0.0.77>10.1.0.2 error 3/3 [10.1.0.2>8.8.8.8 echo 77]"},
-		{ECHO, INSIDE, FROM(2), "8.8.8.8", 77, 0, "out 10.0.0.5>8.8.8.8 echo 77"},
-		{.how = REPLY, .expected = "in 8.8.8.8>10.1.0.2 answer 77"},
-	}},
-	{"other protocols", snat, {
-		{SCTP, INSIDE, FROM(2), "8.8.8.8", 1000, 99, "out 10.0.0.5:1000>8.8.8.8:99"},
-		{.how = ERROR}, {UDPLITE, INSIDE, FROM(2), "8.8.8.8", 1000, 99, "out 10.0.0.5:1000>8.8.8.8:99"},
-		{.how = REPLY, .expected = "in 8.8.8.8:99>10.1.0.2:1000"},
-		{GRE, INSIDE, FROM(2), "8.8.8.8", 0, 0, "out 10.0.0.5>8.8.8.8"}, {.how = REPLY, .expected = "in 8.8.8.8>10.1.0.2"},
-		{OTHER, INSIDE, FROM(2), "8.8.8.8", 0, 0, "out 10.0.0.5>8.8.8.8"}, {.how = REPLY, .expected = "in 8.8.8.8>10.1.0.2"},
-		{OTHER, INSIDE, FROM(3), "8.8.8.8", 0, 0, ""}, /* the same for whoever answers */
-	}},
-	{"MASQUERADE", "-A POSTROUTING -o eth0 -j MASQUERADE\n", {
-		{UDP, INSIDE, FROM(2), "8.8.8.8", 1000, 53, "out 10.0.0.1:1000>8.8.8.8:53"}, {.how = REPLY, .expected = "in 8.8.8.8:53>10.1.0.2:1000"},
-		{UDP, INSIDE, FROM(2), "10.0.9.7", 1000, 53, "out 10.0.9.1:1000>10.0.9.7:53"}, /* the address there */
-		{UDP, OUTSIDE, "8.8.8.8", FROM(2), 53, 1002, "in 8.8.8.8:53>10.1.0.2:1002"},
-		{.how = REPLY, .expected = "out 10.1.0.2:1002>8.8.8.8:53"},
-	}},
-	{"MASQUERADE, a range of ports", "-A POSTROUTING -p udp -o eth0 -j MASQUERADE --to-ports 1000-1001\n", {
-		{UDP, INSIDE, FROM(2), "8.8.8.8", 1001, 53, "out 10.0.0.1:1001>8.8.8.8:53"},
-		{UDP, INSIDE, FROM(3), "8.8.8.8", 1001, 53, "out 10.0.0.1:1000>8.8.8.8:53"},
-		{UDP, INSIDE, FROM(4), "8.8.8.8", 1001, 53, ""},
-		{UDP, INSIDE, FROM(4), "8.8.4.4", 1001, 53, "out 10.0.0.1:1001>8.8.4.4:53"},
-	}},
-	{"SNAT to one port", "-A POSTROUTING -p tcp -j SNAT --to-source 10.0.0.5:500\n", {
-		{TCP, INSIDE, FROM(2), "8.8.8.8", 1000, 80, "out 10.0.0.5:500>8.8.8.8:80"},
-		{TCP, INSIDE, FROM(3), "8.8.8.8", 1000, 80, ""},
-		{TCP, INSIDE, FROM(3), "8.8.8.8", 1000, 81, "out 10.0.0.5:500>8.8.8.8:81"},
-	}},
-	{"SNAT to a range of addresses", "-A POSTROUTING -o eth0 -j SNAT --to-source 10.0.0.5-10.0.0.200\n", {
-		{UDP, INSIDE, FROM(2), "8.8.8.8", 1, 53, NULL}, {UDP, INSIDE, FROM(2), "8.8.4.4", 2, 53, NULL}, {UDP, INSIDE, FROM(3), "8.8.8.8", 1, 53, NULL},
-		{TCP, INSIDE, FROM(4), "8.8.8.8", 1, 53, NULL}, {.how = REPLY}, {ECHO, INSIDE, FROM(5), "9.9.9.9", 1, 53, NULL}, {.how = REPLY},
-		{UDP, INSIDE, FROM(2), "1.1.1.1", 1, 53, NULL}, /* as the same source before */
-		{UDP, INSIDE, FROM(9), "1.1.1.1", 700, 53, NULL}, {UDP, INSIDE, FROM(9), "1.1.1.2", 7000, 53, NULL}, {UDP, INSIDE, FROM(9), "1.1.1.3", 7001, 53, NULL},
-	}},
-	{"--persistent", "-A POSTROUTING -o eth0 -j SNAT --to-source 10.0.0.5-10.0.0.200 --persistent\n", {
-		{UDP, INSIDE, FROM(2), "8.8.8.8", 1, 53, NULL}, {UDP, INSIDE, FROM(2), "8.8.4.4", 2, 53, NULL}, {UDP, INSIDE, FROM(3), "8.8.8.8", 1, 53, NULL},
-		{UDP, INSIDE, FROM(4), "8.8.8.8", 1, 53, NULL}, {UDP, INSIDE, FROM(4), "8.8.8.9", 3, 53, NULL},
-	}},
-	{"DNAT", "-A PREROUTING -d 10.0.0.1 -p tcp --dport 80 -j DNAT --to-destination 10.1.0.2:8080\n-A PREROUTING -d 10.0.9.1 -j DNAT --to-destination 10.1.0.3\n", {
-		{TCP, OUTSIDE, "8.8.8.8", "10.0.0.1", 1000, 80, "in 8.8.8.8:1000>10.1.0.2:8080"},
-		{.how = ERROR, .expected = "out 10.0.0.1>8.8.8.8 error 3/3 [8.8.8.8:1000>10.0.0.1:80]"},
-		{TCP, OUTSIDE, "8.8.8.8", "10.0.0.1", 1000, 80, "in 8.8.8.8:1000>10.1.0.2:8080"},
-		{.how = REPLY, .expected = "out 10.0.0.1:80>8.8.8.8:1000"},
-		{ECHO, OUTSIDE, "8.8.8.8", "10.0.9.1", 1000, 80, "in 8.8.8.8>10.1.0.3 echo 1000"},
-		{.how = REPLY, .expected = "out 10.0.9.1>8.8.8.8 answer 1000"},
-		{OTHER, OUTSIDE, "8.8.8.8", "10.0.9.1", 0, 0, "in 8.8.8.8>10.1.0.3"},
-		{.how = REPLY, .expected = "out 10.0.9.1>8.8.8.8"},
-	}},
-	{"DNAT to ranges", "-A PREROUTING -d 10.0.9.1 -p udp -j DNAT --to-destination 10.1.0.10-10.1.0.50:2000-2100/1000\n"
-		"-A PREROUTING -d 10.0.9.2 -j DNAT --to-destination 10.1.0.10-10.1.0.50\n-A PREROUTING -p udp -d 10.0.9.3 -j DNAT --to-destination :5000-5010\n", {
-		{UDP, OUTSIDE, "8.8.8.8", "10.0.9.1", 5, 1000, NULL}, {.how = REPLY, .expected = "out 10.0.9.1:1000>8.8.8.8:5"},
-		{UDP, OUTSIDE, "8.8.8.9", "10.0.9.1", 5, 1099, NULL}, {.how = REPLY, .expected = "out 10.0.9.1:1099>8.8.8.9:5"},
-		{UDP, OUTSIDE, "8.8.8.9", "10.0.9.1", 5, 1105, NULL}, {TCP, OUTSIDE, "8.8.8.7", "10.0.9.2", 5, 1105, NULL}, {.how = REPLY},
-		{UDP, OUTSIDE, "8.8.8.9", "10.0.9.3", 6, 1105, NULL}, {UDP, OUTSIDE, "8.8.8.9", "10.0.9.3", 7, 5001, NULL},
-	}},
-	{"both ends", "-A PREROUTING -d 10.0.9.1 -j DNAT --to-destination 10.1.0.3\n-A POSTROUTING -o eth1 -j SNAT --to-source 10.1.0.1\n", {
-		{UDP, INSIDE, FROM(2), "10.0.9.1", 1000, 53, "in 10.1.0.1:1000>10.1.0.3:53"}, {.how = REPLY, .expected = "in 10.0.9.1:53>10.1.0.2:1000"},
-		{UDP, OUTSIDE, "8.8.8.8", "10.0.9.1", 1000, 54, "in 10.1.0.1:1000>10.1.0.3:54"},
-		{.how = ERROR, .expected = "out 10.0.9.1>8.8.8.8 error 3/3 [8.8.8.8:1000>10.0.9.1:54]"},
-		{TCP, OUTSIDE, "8.8.8.8", "10.0.9.1", 1000, 54, "in 10.1.0.1:1000>10.1.0.3:54"}, {.how = REPLY, .expected = "out 10.0.9.1:54>8.8.8.8:1000"},
-	}},
-	{"NETMAP", "-A PREROUTING -d 10.0.9.0/24 -i eth0 -j NETMAP --to 10.1.0.0/24\n-A POSTROUTING -s 10.1.0.0/24 -o eth0 -j NETMAP --to 10.0.9.0/24\n", {
-		{UDP, INSIDE, FROM(2), "8.8.8.8", 1000, 53, "out 10.0.9.2:1000>8.8.8.8:53"}, {.how = REPLY, .expected = "in 8.8.8.8:53>10.1.0.2:1000"},
-		{ECHO, OUTSIDE, "8.8.8.8", "10.0.9.99", 1, 0, "in 8.8.8.8>10.1.0.99 echo 1"}, {.how = REPLY, .expected = "out 10.0.9.99>8.8.8.8 answer 1"},
-	}},
-	{"REDIRECT", "-A PREROUTING -i eth0 -p icmp -j REDIRECT\n", {
-		{ECHO, OUTSIDE, "8.8.8.8", "10.1.0.2", 1, 0, "out 10.1.0.2>8.8.8.8 answer 1"},
-	}},
-	{"a first packet that no rule is about has its binding, too", "-A POSTROUTING -o eth0 -s 10.1.0.9 -j SNAT --to-source 10.0.0.5\n", {
-		{UDP, INSIDE, FROM(9), "8.8.8.8", 1000, 53, "out 10.0.0.5:1000>8.8.8.8:53"},
-		{UDP, INSIDE, FROM(2), "8.8.8.8", 1000, 53, "out 10.1.0.2:1000>8.8.8.8:53"}, {.how = REPLY, .expected = "in 8.8.8.8:53>10.1.0.2:1000"},
-	}},
+	{"SNAT", snat,
+		{
+			{UDP, INSIDE, FROM(2), "8.8.8.8", 1000, 53, "out 10.0.0.5:1000>8.8.8.8:53"},
+			{.how = ERROR,
+				.expected = "in 10.0.0.77>10.1.0.2 error 3/3 "
+					    "[10.1.0.2:1000>8.8.8.8:53]"},
+			{UDP, INSIDE, FROM(2), "8.8.8.8", 1000, 53, "out 10.0.0.5:1000>8.8.8.8:53"},
+			{.how = SHORT_ERROR,
+				.expected = "in 10.0.0.77>10.1.0.2 error 3/3 "
+					    "[10.1.0.2:1000>8.8.8.8:53]"},
+			{UDP, INSIDE, FROM(2), "8.8.8.8", 1000, 53, "out 10.0.0.5:1000>8.8.8.8:53"},
+			{.how = REDIRECT_ERROR, .expected = ""},
+			{UDP, INSIDE, FROM(2), "8.8.8.8", 1000, 53, "out 10.0.0.5:1000>8.8.8.8:53"},
+			{.how = REPLY, .expected = "in 8.8.8.8:53>10.1.0.2:1000"},
+			{.how = ERROR,
+				.expected = "out 10.0.0.5>8.8.8.8 error 3/3 "
+					    "[8.8.8.8:53>10.0.0.5:1000]"},
+			{UDP_NOSUM, INSIDE, FROM(2), "8.8.8.8", 1000, 53,
+				"out 10.0.0.5:1000>8.8.8.8:53"},
+		}},
+	{"SNAT of TCP", snat,
+		{
+			{TCP, INSIDE, FROM(2), "8.8.8.8", 1000, 80, "out 10.0.0.5:1000>8.8.8.8:80"},
+			{.how = ERROR,
+				.expected = "in 10.0.0.77>10.1.0.2 error 3/3 "
+					    "[10.1.0.2:1000>8.8.8.8:80]"},
+			{TCP, INSIDE, FROM(2), "8.8.8.8", 1000, 80, "out 10.0.0.5:1000>8.8.8.8:80"},
+			{.how = SHORT_ERROR,
+				.expected = "in 10.0.0.77>10.1.0.2 error 3/3 "
+					    "[10.1.0.2:1000>8.8.8.8:80]"},
+			{TCP, INSIDE, FROM(2), "8.8.8.8", 1000, 80, "out 10.0.0.5:1000>8.8.8.8:80"},
+			{.how = REPLY, .expected = "in 8.8.8.8:80>10.1.0.2:1000"},
+		}},
+	{"SNAT of ping", snat,
+		{
+			{ECHO, INSIDE, FROM(2), "8.8.8.8", 77, 0, "out 10.0.0.5>8.8.8.8 echo 77"},
+			{.how = ERROR,
+				.expected = "in 10.0.0.77>10.1.0.2 error 3/3 [10.1.0.2>8.8.8.8 "
+					    "echo 77]"},
+			{ECHO, INSIDE, FROM(2), "8.8.8.8", 77, 0, "out 10.0.0.5>8.8.8.8 echo 77"},
+			{.how = REPLY, .expected = "in 8.8.8.8>10.1.0.2 answer 77"},
+		}},
+	{"other protocols", snat,
+		{
+			{SCTP, INSIDE, FROM(2), "8.8.8.8", 1000, 99,
+				"out 10.0.0.5:1000>8.8.8.8:99"},
+			{.how = ERROR},
+			{UDPLITE, INSIDE, FROM(2), "8.8.8.8", 1000, 99,
+				"out 10.0.0.5:1000>8.8.8.8:99"},
+			{.how = REPLY, .expected = "in 8.8.8.8:99>10.1.0.2:1000"},
+			{GRE, INSIDE, FROM(2), "8.8.8.8", 0, 0, "out 10.0.0.5>8.8.8.8"},
+			{.how = REPLY, .expected = "in 8.8.8.8>10.1.0.2"},
+			{OTHER, INSIDE, FROM(2), "8.8.8.8", 0, 0, "out 10.0.0.5>8.8.8.8"},
+			{.how = REPLY, .expected = "in 8.8.8.8>10.1.0.2"},
+			{OTHER, INSIDE, FROM(3), "8.8.8.8", 0, 0,
+				""}, /* the same for whoever answers */
+		}},
+	{"MASQUERADE", "-A POSTROUTING -o eth0 -j MASQUERADE\n",
+		{
+			{UDP, INSIDE, FROM(2), "8.8.8.8", 1000, 53, "out 10.0.0.1:1000>8.8.8.8:53"},
+			{.how = REPLY, .expected = "in 8.8.8.8:53>10.1.0.2:1000"},
+			{UDP, INSIDE, FROM(2), "10.0.9.7", 1000, 53,
+				"out 10.0.9.1:1000>10.0.9.7:53"}, /* the address there */
+			{UDP, OUTSIDE, "8.8.8.8", FROM(2), 53, 1002, "in 8.8.8.8:53>10.1.0.2:1002"},
+			{.how = REPLY, .expected = "out 10.1.0.2:1002>8.8.8.8:53"},
+		}},
+	{"MASQUERADE, a range of ports",
+		"-A POSTROUTING -p udp -o eth0 -j MASQUERADE --to-ports 1000-1001\n",
+		{
+			{UDP, INSIDE, FROM(2), "8.8.8.8", 1001, 53, "out 10.0.0.1:1001>8.8.8.8:53"},
+			{UDP, INSIDE, FROM(3), "8.8.8.8", 1001, 53, "out 10.0.0.1:1000>8.8.8.8:53"},
+			{UDP, INSIDE, FROM(4), "8.8.8.8", 1001, 53, ""},
+			{UDP, INSIDE, FROM(4), "8.8.4.4", 1001, 53, "out 10.0.0.1:1001>8.8.4.4:53"},
+		}},
+	{"SNAT to one port", "-A POSTROUTING -p tcp -j SNAT --to-source 10.0.0.5:500\n",
+		{
+			{TCP, INSIDE, FROM(2), "8.8.8.8", 1000, 80, "out 10.0.0.5:500>8.8.8.8:80"},
+			{TCP, INSIDE, FROM(3), "8.8.8.8", 1000, 80, ""},
+			{TCP, INSIDE, FROM(3), "8.8.8.8", 1000, 81, "out 10.0.0.5:500>8.8.8.8:81"},
+		}},
+	{"SNAT to a range of addresses",
+		"-A POSTROUTING -o eth0 -j SNAT --to-source 10.0.0.5-10.0.0.200\n",
+		{
+			{UDP, INSIDE, FROM(2), "8.8.8.8", 1, 53, NULL},
+			{UDP, INSIDE, FROM(2), "8.8.4.4", 2, 53, NULL},
+			{UDP, INSIDE, FROM(3), "8.8.8.8", 1, 53, NULL},
+			{TCP, INSIDE, FROM(4), "8.8.8.8", 1, 53, NULL},
+			{.how = REPLY},
+			{ECHO, INSIDE, FROM(5), "9.9.9.9", 1, 53, NULL},
+			{.how = REPLY},
+			{UDP, INSIDE, FROM(2), "1.1.1.1", 1, 53,
+				NULL}, /* as the same source before */
+			{UDP, INSIDE, FROM(9), "1.1.1.1", 700, 53, NULL},
+			{UDP, INSIDE, FROM(9), "1.1.1.2", 7000, 53, NULL},
+			{UDP, INSIDE, FROM(9), "1.1.1.3", 7001, 53, NULL},
+		}},
+	{"--persistent",
+		"-A POSTROUTING -o eth0 -j SNAT --to-source 10.0.0.5-10.0.0.200 --persistent\n",
+		{
+			{UDP, INSIDE, FROM(2), "8.8.8.8", 1, 53, NULL},
+			{UDP, INSIDE, FROM(2), "8.8.4.4", 2, 53, NULL},
+			{UDP, INSIDE, FROM(3), "8.8.8.8", 1, 53, NULL},
+			{UDP, INSIDE, FROM(4), "8.8.8.8", 1, 53, NULL},
+			{UDP, INSIDE, FROM(4), "8.8.8.9", 3, 53, NULL},
+		}},
+	{"DNAT",
+		"-A PREROUTING -d 10.0.0.1 -p tcp --dport 80 -j DNAT --to-destination "
+		"10.1.0.2:8080\n-A PREROUTING -d 10.0.9.1 -j DNAT --to-destination 10.1.0.3\n",
+		{
+			{TCP, OUTSIDE, "8.8.8.8", "10.0.0.1", 1000, 80,
+				"in 8.8.8.8:1000>10.1.0.2:8080"},
+			{.how = ERROR,
+				.expected = "out 10.0.0.1>8.8.8.8 error 3/3 "
+					    "[8.8.8.8:1000>10.0.0.1:80]"},
+			{TCP, OUTSIDE, "8.8.8.8", "10.0.0.1", 1000, 80,
+				"in 8.8.8.8:1000>10.1.0.2:8080"},
+			{.how = REPLY, .expected = "out 10.0.0.1:80>8.8.8.8:1000"},
+			{ECHO, OUTSIDE, "8.8.8.8", "10.0.9.1", 1000, 80,
+				"in 8.8.8.8>10.1.0.3 echo 1000"},
+			{.how = REPLY, .expected = "out 10.0.9.1>8.8.8.8 answer 1000"},
+			{OTHER, OUTSIDE, "8.8.8.8", "10.0.9.1", 0, 0, "in 8.8.8.8>10.1.0.3"},
+			{.how = REPLY, .expected = "out 10.0.9.1>8.8.8.8"},
+		}},
+	{"DNAT to ranges",
+		"-A PREROUTING -d 10.0.9.1 -p udp -j DNAT --to-destination "
+		"10.1.0.10-10.1.0.50:2000-2100/1000\n"
+		"-A PREROUTING -d 10.0.9.2 -j DNAT --to-destination 10.1.0.10-10.1.0.50\n-A "
+		"PREROUTING -p udp -d 10.0.9.3 -j DNAT --to-destination :5000-5010\n",
+		{
+			{UDP, OUTSIDE, "8.8.8.8", "10.0.9.1", 5, 1000, NULL},
+			{.how = REPLY, .expected = "out 10.0.9.1:1000>8.8.8.8:5"},
+			{UDP, OUTSIDE, "8.8.8.9", "10.0.9.1", 5, 1099, NULL},
+			{.how = REPLY, .expected = "out 10.0.9.1:1099>8.8.8.9:5"},
+			{UDP, OUTSIDE, "8.8.8.9", "10.0.9.1", 5, 1105, NULL},
+			{TCP, OUTSIDE, "8.8.8.7", "10.0.9.2", 5, 1105, NULL},
+			{.how = REPLY},
+			{UDP, OUTSIDE, "8.8.8.9", "10.0.9.3", 6, 1105, NULL},
+			{UDP, OUTSIDE, "8.8.8.9", "10.0.9.3", 7, 5001, NULL},
+		}},
+	{"both ends",
+		"-A PREROUTING -d 10.0.9.1 -j DNAT --to-destination 10.1.0.3\n-A POSTROUTING -o "
+		"eth1 -j SNAT --to-source 10.1.0.1\n",
+		{
+			{UDP, INSIDE, FROM(2), "10.0.9.1", 1000, 53,
+				"in 10.1.0.1:1000>10.1.0.3:53"},
+			{.how = REPLY, .expected = "in 10.0.9.1:53>10.1.0.2:1000"},
+			{UDP, OUTSIDE, "8.8.8.8", "10.0.9.1", 1000, 54,
+				"in 10.1.0.1:1000>10.1.0.3:54"},
+			{.how = ERROR,
+				.expected = "out 10.0.9.1>8.8.8.8 error 3/3 "
+					    "[8.8.8.8:1000>10.0.9.1:54]"},
+			{TCP, OUTSIDE, "8.8.8.8", "10.0.9.1", 1000, 54,
+				"in 10.1.0.1:1000>10.1.0.3:54"},
+			{.how = REPLY, .expected = "out 10.0.9.1:54>8.8.8.8:1000"},
+		}},
+	{"NETMAP",
+		"-A PREROUTING -d 10.0.9.0/24 -i eth0 -j NETMAP --to 10.1.0.0/24\n-A POSTROUTING "
+		"-s 10.1.0.0/24 -o eth0 -j NETMAP --to 10.0.9.0/24\n",
+		{
+			{UDP, INSIDE, FROM(2), "8.8.8.8", 1000, 53, "out 10.0.9.2:1000>8.8.8.8:53"},
+			{.how = REPLY, .expected = "in 8.8.8.8:53>10.1.0.2:1000"},
+			{ECHO, OUTSIDE, "8.8.8.8", "10.0.9.99", 1, 0,
+				"in 8.8.8.8>10.1.0.99 echo 1"},
+			{.how = REPLY, .expected = "out 10.0.9.99>8.8.8.8 answer 1"},
+		}},
+	{"REDIRECT", "-A PREROUTING -i eth0 -p icmp -j REDIRECT\n",
+		{
+			{ECHO, OUTSIDE, "8.8.8.8", "10.1.0.2", 1, 0,
+				"out 10.1.0.2>8.8.8.8 answer 1"},
+		}},
+	{"a first packet that no rule is about has its binding, too",
+		"-A POSTROUTING -o eth0 -s 10.1.0.9 -j SNAT --to-source 10.0.0.5\n",
+		{
+			{UDP, INSIDE, FROM(9), "8.8.8.8", 1000, 53, "out 10.0.0.5:1000>8.8.8.8:53"},
+			{UDP, INSIDE, FROM(2), "8.8.8.8", 1000, 53, "out 10.1.0.2:1000>8.8.8.8:53"},
+			{.how = REPLY, .expected = "in 8.8.8.8:53>10.1.0.2:1000"},
+		}},
 };
 
 static bool
@@ -587,7 +706,8 @@ same_frames(const struct frames *a, const struct frames *b)
 	if (a->n != b->n)
 		return false;
 	for (i = 0; i < a->n; i++)
-		if (a->f[i].side != b->f[i].side || a->f[i].len != b->f[i].len || memcmp(a->f[i].data, b->f[i].data, a->f[i].len) != 0)
+		if (a->f[i].side != b->f[i].side || a->f[i].len != b->f[i].len ||
+			memcmp(a->f[i].data, b->f[i].data, a->f[i].len) != 0)
 			return false;
 	return true;
 }
@@ -620,7 +740,8 @@ run_ours(const struct test *test, unsigned k, const struct frames *last, struct 
 	our_inject(side, buf, len, &len, 1, out);
 	words_of(out, text, sizeof(text));
 	if (test->steps[k].expected && strcmp(text, test->steps[k].expected) != 0) {
-		printf("%s, step %u: \"%s\", expected \"%s\"\n", test->name, k, text, test->steps[k].expected);
+		printf("%s, step %u: \"%s\", expected \"%s\"\n", test->name, k, text,
+			test->steps[k].expected);
 		failed++;
 	}
 	for (i = 0; i < out->n; i++)
@@ -649,7 +770,8 @@ test_table(void **state)
 	assert_int_equal(failed, 0);
 }
 
-/* Sends what `s` says through ours and the kernel's; both go on from what came out of the latter. */
+/* Sends what `s` says through ours and the kernel's; both go on from what came out of the latter.
+ */
 static unsigned
 compare_step(const struct test *test, unsigned k, struct frames *last)
 {
@@ -740,7 +862,8 @@ test_port_classes(void **state)
 {
 	static const struct {
 		uint16_t port, low, high;
-	} rows[] = {{1, 1, 511}, {511, 1, 511}, {512, 600, 1023}, {1023, 600, 1023}, {1024, 1024, 65535}, {65535, 1024, 65535}};
+	} rows[] = {{1, 1, 511}, {511, 1, 511}, {512, 600, 1023}, {1023, 600, 1023},
+		{1024, 1024, 65535}, {65535, 1024, 65535}};
 	uint16_t port;
 	size_t i;
 	int k;
@@ -771,7 +894,8 @@ test_echo_ids(void **state)
 	id = port_of(ECHO, "10.1.0.3", 5, "8.8.8.8");
 	assert_int_not_equal(id, 5);
 	assert_int_equal(port_of(ECHO, "10.1.0.3", 5, "8.8.8.8"), id);
-	assert_int_equal(port_of(ECHO, "10.1.0.3", 5, "8.8.4.4"), id); /* the source keeps its mapping */
+	assert_int_equal(
+		port_of(ECHO, "10.1.0.3", 5, "8.8.4.4"), id); /* the source keeps its mapping */
 	assert_int_equal(port_of(ECHO, "10.1.0.4", 5, "8.8.4.4"), 5);
 }
 
@@ -797,13 +921,18 @@ exhausted(void)
 static struct conn *
 conn_of(const char *src, uint16_t sport)
 {
-	struct ct_tuple tuple = {.src = test_addr(src), .dst = test_addr("8.8.8.8"), .sport = htons(sport), .dport = htons(53), .proto = IPPROTO_TCP};
+	struct ct_tuple tuple = {.src = test_addr(src),
+		.dst = test_addr("8.8.8.8"),
+		.sport = htons(sport),
+		.dport = htons(53),
+		.proto = IPPROTO_TCP};
 	enum ct_dir dir;
 
 	return conntrack_find(filters.conntrack, tw.w.env.now, &tuple, 0, &dir);
 }
 
-/* All ports from 1024 on, from two clients with the same ones; one more is refused by name; a port that is free again is found. */
+/* All ports from 1024 on, from two clients with the same ones; one more is refused by name; a port
+ * that is free again is found. */
 static void
 test_exhaustion(void **state)
 {
@@ -816,7 +945,8 @@ test_exhaustion(void **state)
 	load(snat);
 	memset(used, 0, sizeof(used));
 	for (i = 0; i < 64512; i++) {
-		port = port_of(TCP, i < 32256 ? "10.1.0.2" : "10.1.0.3", (uint16_t)(1024 + i % 32256), "8.8.8.8");
+		port = port_of(TCP, i < 32256 ? "10.1.0.2" : "10.1.0.3",
+			(uint16_t)(1024 + i % 32256), "8.8.8.8");
 		assert_in_range(port, 1024, 65535);
 		assert_int_equal(used[port]++, 0);
 	}
@@ -837,7 +967,8 @@ test_exhaustion(void **state)
 
 /* ---- what packets look like ---- */
 
-/* Headers that lie in several segments: whatever of layer 4 pkt_parse() asks for is in the first. */
+/* Headers that lie in several segments: whatever of layer 4 pkt_parse() asks for is in the first.
+ */
 static void
 test_segments(void **state)
 {
@@ -872,7 +1003,8 @@ test_offload(void **state)
 
 	(void)state;
 	load("-A POSTROUTING -p tcp -o eth0 -j SNAT --to-source 10.0.0.5:77\n");
-	sum = csum_fold(csum_pseudo4(inet_addr("10.1.0.2"), inet_addr("8.8.8.8"), IPPROTO_TCP, (uint16_t)(len - 20)));
+	sum = csum_fold(csum_pseudo4(
+		inet_addr("10.1.0.2"), inet_addr("8.8.8.8"), IPPROTO_TCP, (uint16_t)(len - 20)));
 	memcpy(buf + 36, &sum, 2);
 	p = test_pkt(&tw.t, buf, len);
 	p->router = &t.r;
@@ -981,7 +1113,8 @@ test_masquerade_forgets(void **state)
 	assert_int_equal(count(), 1);
 }
 
-/* The way to the same place changes: what was masqueraded for the old one is dropped once, and begins anew. */
+/* The way to the same place changes: what was masqueraded for the old one is dropped once, and
+ * begins anew. */
 static void
 test_masquerade_moves(void **state)
 {
@@ -1052,11 +1185,15 @@ static const char *const random_rules[] = {
 	"-A POSTROUTING -o eth0 -j SNAT --to-source 10.0.0.5-10.0.0.6\n",
 	"-A POSTROUTING -o eth0 -j SNAT --to-source 10.0.0.5-10.0.0.9 --persistent --random\n",
 	"-A POSTROUTING -o eth0 -j MASQUERADE --random-fully\n",
-	"-A POSTROUTING -p udp -o eth0 -j MASQUERADE --to-ports 100-160\n-A POSTROUTING -p tcp -o eth0 -j SNAT --to-source 10.0.0.5-10.0.0.6:1-40\n",
-	"-A POSTROUTING -o eth0 -j MASQUERADE\n-A PREROUTING -i eth1 -p udp -j DNAT --to-destination 9.9.9.1-9.9.9.3\n",
+	"-A POSTROUTING -p udp -o eth0 -j MASQUERADE --to-ports 100-160\n-A POSTROUTING -p tcp -o "
+	"eth0 -j SNAT --to-source 10.0.0.5-10.0.0.6:1-40\n",
+	"-A POSTROUTING -o eth0 -j MASQUERADE\n-A PREROUTING -i eth1 -p udp -j DNAT "
+	"--to-destination 9.9.9.1-9.9.9.3\n",
 	"-A PREROUTING -i eth1 -p tcp -j DNAT --to-destination 9.9.9.1-9.9.9.3:60-70\n",
-	"-A PREROUTING -i eth1 -j DNAT --to-destination 9.9.9.9\n-A POSTROUTING -o eth0 -j SNAT --to-source 10.0.0.5\n",
-	"-A POSTROUTING -s 10.1.0.0/24 -o eth0 -j NETMAP --to 10.0.9.0/24\n-A PREROUTING -i eth1 -p udp --dport 53 -j DNAT --to-destination 8.8.8.8\n",
+	"-A PREROUTING -i eth1 -j DNAT --to-destination 9.9.9.9\n-A POSTROUTING -o eth0 -j SNAT "
+	"--to-source 10.0.0.5\n",
+	"-A POSTROUTING -s 10.1.0.0/24 -o eth0 -j NETMAP --to 10.0.9.0/24\n-A PREROUTING -i eth1 "
+	"-p udp --dport 53 -j DNAT --to-destination 8.8.8.8\n",
 };
 
 enum { FLOWS = 3 * 16 * 8 * 4 };
@@ -1075,9 +1212,11 @@ ends_of(const uint8_t *ip, uint8_t *to)
 		to[10] = to[11] = 0;
 }
 
-/* A flow keeps what it got, no two have the same, and the answer comes back to where the flow began. */
+/* A flow keeps what it got, no two have the same, and the answer comes back to where the flow
+ * began. */
 static void
-check_flow(struct flow *flows, unsigned which, const uint8_t *sent, size_t len, const struct frames *out)
+check_flow(struct flow *flows, unsigned which, const uint8_t *sent, size_t len,
+	const struct frames *out)
 {
 	static struct frames back;
 	uint8_t ends[12], answer[FRAME], turned[FRAME], first[12], last[12];
@@ -1088,7 +1227,8 @@ check_flow(struct flow *flows, unsigned which, const uint8_t *sent, size_t len, 
 	if (flows[which].seen)
 		assert_memory_equal(flows[which].out, ends, sizeof(ends));
 	for (i = proto; i < FLOWS; i += 3)
-		assert_true(i == which || !flows[i].seen || memcmp(flows[i].out, ends, sizeof(ends)) != 0);
+		assert_true(i == which || !flows[i].seen ||
+			    memcmp(flows[i].out, ends, sizeof(ends)) != 0);
 	memcpy(flows[which].out, ends, sizeof(ends));
 	flows[which].seen = true;
 	len = reply(out->f[0].data, out->f[0].len, answer);
@@ -1114,8 +1254,12 @@ random_packets(uint64_t *seed, unsigned n)
 
 	memset(flows, 0, sizeof(flows));
 	while (n-- > 0) {
-		unsigned which = (unsigned)((*seed = *seed * 6364136223846793005u + 1442695040888963407u) >> 33) % FLOWS;
-		const struct act s = {protos[which % 3], INSIDE, src, servers[which / 3 / 128], (uint16_t)(100 + which / 3 / 16 % 8), 53, NULL};
+		unsigned which =
+			(unsigned)((*seed = *seed * 6364136223846793005u + 1442695040888963407u) >>
+				   33) %
+			FLOWS;
+		const struct act s = {protos[which % 3], INSIDE, src, servers[which / 3 / 128],
+			(uint16_t)(100 + which / 3 / 16 % 8), 53, NULL};
 		size_t len;
 
 		snprintf(src, sizeof(src), "10.1.0.%u", 2 + which / 3 % 16);
