@@ -23,6 +23,24 @@ has_address(const struct iface *i, uint32_t address)
 	return false;
 }
 
+/* Addresses of the loopback are of no use elsewhere: then, as inet_select_addr() has it, the first
+ * of any interface. */
+static struct ip_addr
+outside_address(const struct router *r, const struct iface *out, const struct ip_addr *nexthop)
+{
+	size_t i;
+
+	if (out->kind != IFACE_LOOPBACK)
+		return router_link_source(r, out, nexthop);
+	for (i = 0; i < r->n_ifaces; i++) {
+		const struct iface *other = r->ifaces[i];
+
+		if (other && other->up && other->kind != IFACE_LOOPBACK && other->n_addrs > 0)
+			return router_link_source(r, other, nexthop);
+	}
+	return (struct ip_addr){.family = AF_UNSPEC};
+}
+
 enum filter_verdict
 nat_masquerade(struct env *env, const struct router *r, struct conn *c,
 	const struct nat_range *range, const struct iface *out, const struct ip_addr *nexthop,
@@ -36,7 +54,7 @@ nat_masquerade(struct env *env, const struct router *r, struct conn *c,
 	/* it has no address yet (DHCP): nothing to be hidden */
 	if (c->tuple[CT_DIR_ORIGINAL].src.v4 == 0)
 		return FILTER_ACCEPT;
-	address = router_link_source(r, out, nexthop);
+	address = outside_address(r, out, nexthop);
 	if (address.family != AF_INET) {
 		*why = DROP_NAT_ADDRESS;
 		return FILTER_DROP;

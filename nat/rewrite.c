@@ -314,11 +314,13 @@ nat_rewrite_quote(struct pkt *p, const struct ct_tuple *to, enum nat_manip manip
 {
 	_Alignas(4) uint8_t quote[IP_MOST + L4_MOST], was[IP_MOST + L4_MOST];
 	struct headers h = {.ip = (struct iphdr *)quote};
-	uint32_t at = p->l3_len + ICMP_HEADER, len = pkt_chain_read(p, at, quote, sizeof(quote)),
-		 ip_len;
+	uint32_t at = p->l3_len + ICMP_HEADER, len = pkt_chain_read(p, at, quote, sizeof(quote));
+	uint32_t ip_len;
 
+	if (len < sizeof(struct iphdr))
+		return false;
 	ip_len = h.ip->ihl * 4u;
-	if (len < sizeof(struct iphdr) || ip_len < sizeof(struct iphdr) || ip_len > len)
+	if (ip_len < sizeof(struct iphdr) || ip_len > len)
 		return false;
 	len = RTE_MIN(len, ip_len + L4_MOST);
 	h.l4 = quote + ip_len;

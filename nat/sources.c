@@ -109,7 +109,7 @@ sources_add(struct sources *s, const struct conntrack *ct, struct conn *c)
 {
 	int i;
 
-	for (i = 0; i < SPLITS_EACH && s->n < s->linked; i++)
+	for (i = 0; i < SPLITS_EACH && s->n / 2 < s->linked; i++)
 		split(s, ct);
 	push(s, ct, c);
 	s->linked++;

@@ -72,7 +72,7 @@ refuse(struct walker *w, struct step *s)
 		tcp_reset(&w->env, p->router, p);
 	else if (p->proto == IPPROTO_UDP && udp_is_whole(p))
 		icmp_error(&w->env, p->router, p, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, 0);
-	else if (p->proto != IPPROTO_ICMP && p->proto != IPPROTO_UDP)
+	else if (p->proto != IPPROTO_ICMP && p->proto != IPPROTO_UDP && p->proto != IPPROTO_IGMP)
 		icmp_error(&w->env, p->router, p, ICMP_DEST_UNREACH, ICMP_PROT_UNREACH, 0);
 	return drop(s, DROP_NO_LISTENER);
 }

@@ -116,6 +116,7 @@ may_invert(const char *name)
 static void
 change_line(FILE *f, char *line, const char *name)
 {
+	static const char never[] = " --datestart 2036-01-01T00:00:00";
 	char word[2][48], *at, *options, *end, *next = strchr(line, '\n');
 	bool target = false;
 
@@ -132,6 +133,10 @@ change_line(FILE *f, char *line, const char *name)
 	}
 	options = at + (target ? 4 : strlen(word[0]) - 1);
 	end = options_end(options);
+	if (strcmp(name, "time") == 0) {
+		fprintf(f, "%.*s%s%.*s\n", (int)(options - line), line, never, (int)strcspn(end, "\n"), end);
+		return;
+	}
 	if (!target && !may_invert(name) && change_number(options, end)) {
 		fprintf(f, "%.*s\n", (int)strcspn(line, "\n"), line);
 		return;

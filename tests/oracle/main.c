@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * oracle --seed N --rulesets N --packets N --seconds S [--variant legacy|nft] [--only NAME,...] [--keep-going] [--no-minimise] [--replay N]
+ * oracle --known: shows the differences that stay, each by a case of its own
  * oracle --faults: plants one fault after another, and says after how many rulesets each is found
  *
  * Rulesets are numbered; number and seed determine all of one. A batch of them runs in a child process with a namespace of its own, so a crash costs one
  * ruleset, and what the kernel keeps (incomplete datagrams) ends with the namespace.
  */
 #include "tests/oracle/compare.h"
+#include "tests/oracle/differences.h"
 #include "tests/oracle/faults.h"
+#include "tests/oracle/known.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -25,7 +28,7 @@ struct options {
 	unsigned rulesets, packets, seconds, first;
 	enum kernel_variant variant;
 	const char *only;
-	bool keep_going, minimise, verbose, plain, faults;
+	bool keep_going, minimise, verbose, plain, faults, known;
 };
 
 /* Shared by the processes. */
@@ -42,7 +45,8 @@ struct shared {
 		char sort[240];
 		unsigned n, first;
 	} sorts[SORTS];
-	unsigned n_sorts;
+	unsigned n_sorts, n_known;
+	uint64_t known[EXTS_MAX];
 };
 
 static struct shared *shared;
@@ -216,18 +220,43 @@ probe_child(void)
 	return 0;
 }
 
+static int
+known_child(void)
+{
+	if (open_both() < 0)
+		return 2;
+	return known_run() ? 0 : 1;
+}
+
+/* Of all processes: each counts its own from 0. */
+static void
+count_known(void)
+{
+	static uint64_t before[EXTS_MAX];
+	unsigned i;
+
+	for (i = 0; known_differences[i].name; i++) {
+		shared->known[i] += difference_seen(i) - before[i];
+		before[i] = difference_seen(i);
+	}
+	shared->n_known = i;
+}
+
 /* => exit code: 0 all run, 1 stop, 2 cannot. */
 static int
 batch_child(unsigned first, unsigned end, uint64_t deadline)
 {
 	unsigned i;
+	bool same;
 
 	if (open_both() < 0)
 		return 2;
 	for (i = first; i < end; i++) {
 		if (deadline && oracle_now() > deadline)
 			return 1;
-		if (!one_ruleset(i))
+		same = one_ruleset(i);
+		count_known();
+		if (!same)
 			return 1;
 	}
 	our_close();
@@ -298,6 +327,8 @@ summary(void)
 		if (options.verbose || (shared->rulesets > 100 && wanted(ext_name(i)) && !shared->we_refuse[i] && (!shared->ext[i].yes || !shared->ext[i].no)))
 			printf("  %-10s in %llu rules, %llu hit, true %llu, false %llu\n", ext_name(i), (unsigned long long)shared->ext[i].rules,
 				(unsigned long long)shared->ext[i].hit, (unsigned long long)shared->ext[i].yes, (unsigned long long)shared->ext[i].no);
+	for (i = 0; i < shared->n_known; i++)
+		printf("  known difference %s: %llu times\n", known_differences[i].name, (unsigned long long)shared->known[i]);
 	for (i = 0; i < shared->n_sorts; i++)
 		printf("  %6u x %s (first: ruleset %u)\n", shared->sorts[i].n, shared->sorts[i].sort, shared->sorts[i].first);
 }
@@ -384,7 +415,7 @@ run_faults(void)
 
 static const struct option long_options[] = {{"seed", 1, NULL, 's'}, {"rulesets", 1, NULL, 'r'}, {"packets", 1, NULL, 'p'}, {"seconds", 1, NULL, 't'},
 	{"variant", 1, NULL, 'v'}, {"only", 1, NULL, 'o'}, {"keep-going", 0, NULL, 'k'}, {"no-minimise", 0, NULL, 'n'}, {"replay", 1, NULL, 'y'},
-	{"faults", 0, NULL, 'F'}, {"verbose", 0, NULL, 'V'}, {"plain", 0, NULL, 'P'}, {"slow", 1, NULL, 'S'}, {0}};
+	{"faults", 0, NULL, 'F'}, {"verbose", 0, NULL, 'V'}, {"plain", 0, NULL, 'P'}, {"slow", 1, NULL, 'S'}, {"known", 0, NULL, 'K'}, {0}};
 
 static bool
 parse(int argc, char **argv)
@@ -432,6 +463,9 @@ parse(int argc, char **argv)
 		case 'S':
 			rulesets_slow((unsigned)atoi(optarg));
 			break;
+		case 'K':
+			options.known = true;
+			break;
 		case 'V':
 			options.verbose = true;
 			break;
@@ -459,6 +493,8 @@ main(int argc, char **argv)
 		fprintf(stderr, "oracle: cannot run here (%d)\n", code);
 		return 2;
 	}
+	if (options.known)
+		return in_child(known_child);
 	apply_probe();
 	return options.faults ? run_faults() : run_all();
 }
