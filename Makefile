@@ -62,7 +62,7 @@ $(OUT)/queue-example: $(OUT)/filters/queue_client/example.o $(OUT)/filters/queue
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -ljansson
 
-$(OUT)/%.o: %.c
+$(OUT)/%.o: %.c Makefile
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
@@ -71,6 +71,10 @@ $(OUT)/%.o: %.c
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,$(wildcard tests/unit/*_test.c))
 
 $(OUT)/tests/unit/%_test: $(OUT)/tests/unit/%_test.o $(call objs,tests/unit/support $(BASE) $(CONTROL) $(ENGINE) $(KEEPER) $(CLI) $(IPTABLES))
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -Wl,--as-needed $(PKG_LIBS) -lcmocka
+
+$(OUT)/tests/bench/%_bench: $(OUT)/tests/bench/%_bench.o $(call objs,tests/unit/support $(BASE) $(CONTROL) $(ENGINE))
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -Wl,--as-needed $(PKG_LIBS) -lcmocka
 
@@ -103,7 +107,7 @@ $(FLOOD): tests/bench/flood.c Makefile
 # ASan and UBSan for the unit tests and most lab tests; those that measure take the release build.
 test: deps
 	$(SUB) BUILD=release all $(FLOOD)
-	$(SUB) BUILD=asan all unit-tests
+	$(SUB) BUILD=asan all unit-tests build/asan/$(ORACLE)
 	$(Q)tests/run
 
 run: deps
@@ -117,8 +121,9 @@ oracle: deps
 
 bench bench-quick: deps
 	$(Q)scripts/install-deps --bench
-	$(SUB) BUILD=release all $(FLOOD)
+	$(SUB) BUILD=release all $(FLOOD) build/release/tests/bench/filter_bench
 	$(Q)tests/bench/tcp.py $(if $(filter bench-quick,$@),--pairs 1)
+	$(Q)tests/bench/filters.py $(if $(filter bench-quick,$@),--quick)
 
 # The libFuzzer harnesses tests/fuzz/NAME_fuzz.c, each for FUZZ_SECONDS, from and into a copy of its corpus.
 FUZZ_SECONDS ?= 600

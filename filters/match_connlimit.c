@@ -214,9 +214,7 @@ connlimit_count(const struct filter_ctx *c, struct connlimit_table *t, const str
 		a = connlimit_addr_new(t, bucket, q);
 		return a ? a->n : 0;
 	}
-	if (connlimit_has(t, a, q))
-		connlimit_collect(t, a, q);
-	else if (!connlimit_add(t, a, &q->tuple))
+	if (!connlimit_has(t, a, q) && !connlimit_add(t, a, &q->tuple))
 		return 0;
 	return a->n;
 }

@@ -8,8 +8,7 @@
  *                                   └─> FORWARD ──────────┐
  *  made here ─> route ─> OUTPUT ──────────────────────────┴─> POSTROUTING ─> egress ─> the next router, LAN, port
  *
- * A table that the router's ruleset does not have costs its stage two loads. Translation adds rows at netfilter's priorities;
- * nothing else changes.
+ * A table that the router's ruleset does not have costs its stage two loads. "nat" is also where what was translated is translated again.
  */
 static const struct stage prerouting[] = {
 		{"defragment", PRIORITY_DEFRAG, READS_STATE, filter_defragment},

@@ -22,11 +22,14 @@ struct kase {
 	struct frame packets[PACKETS_MAX];
 	uint8_t keep_packet[PACKETS_MAX];
 	unsigned n_packets;
+	bool without_bm; /* --algo bm becomes kmp */
 	struct counts counts; /* of the kernel, at the end */
 };
 
 /* Packets that `g` makes are kept in the case, n of them; NULL: those of the case again. => false: they differ. */
 bool kase_run(struct kase *c, struct packets *g, unsigned n, struct difference *d);
+/* The same, but that the difference is not one that stays (tests/oracle/differences.h). */
+bool kase_differs(struct kase *c, struct packets *g, unsigned n, struct difference *d);
 /* Leaves rules and packets out for as long as there is a difference of this kind. */
 void kase_minimise(struct kase *c, struct difference *d);
 void kase_print(const struct kase *c, FILE *to);

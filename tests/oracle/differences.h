@@ -7,7 +7,7 @@
 
 struct known_difference {
 	const char *name, *kernel_function, *why;
-	/* What came in, and what the kernel and ours made of it, which is not the same. */
+	/* What came in, and what the kernel and ours made of it, which is not the same. NULL: known otherwise (difference_is()). */
 	bool (*is)(const struct frame *in, const struct frames *kernel, const struct frames *ours);
 };
 
@@ -16,6 +16,8 @@ extern const struct known_difference known_differences[];
 
 /* Counts it in the row's place of differences_seen[]. */
 bool difference_known(const struct frame *in, const struct frames *kernel, const struct frames *ours);
+/* Counts one that is not seen by a single packet. */
+void difference_is(const char *name);
 uint64_t difference_seen(unsigned row);
 
 #endif

@@ -155,7 +155,7 @@ one_ruleset(unsigned number)
 	shared->current = number;
 	ruleset_generate(&kase.rs, seed, number, number % 4 == 0, options.plain);
 	g = packets_new(seed, &kase.rs);
-	same = kase_run(&kase, g, options.packets, &d);
+	same = !kase_differs(&kase, g, options.packets, &d);
 	packets_free(g);
 	shared->rulesets++;
 	shared->packets += kase.n_packets;

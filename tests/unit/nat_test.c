@@ -990,7 +990,68 @@ test_segments(void **state)
 	}
 }
 
-/* An unfinished checksum is one of the pseudo-header; a super-packet is one packet. */
+static uint32_t
+draw(uint64_t *seed, uint32_t below)
+{
+	*seed = *seed * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)(*seed >> 33) % below;
+}
+
+/* Bytes changed and cut off at random behind the outer header, its checksums made right again. */
+static size_t
+spoil(uint64_t *seed, uint8_t *packet, size_t len)
+{
+	uint32_t n = draw(seed, 4);
+	uint16_t sum = 0;
+
+	while (n-- > 0)
+		packet[28 + draw(seed, (uint32_t)len - 28)] = (uint8_t)draw(seed, 256);
+	if (draw(seed, 2))
+		len = 28 + draw(seed, (uint32_t)len - 28);
+	packet[2] = (uint8_t)(len >> 8);
+	packet[3] = (uint8_t)len;
+	test_fix_ip(packet);
+	memcpy(packet + 22, &sum, 2);
+	sum = (uint16_t)~csum_fold(csum_add(0, packet + 20, len - 20));
+	memcpy(packet + 22, &sum, 2);
+	return len;
+}
+
+/* Whatever an error quotes, its own checksums are right when it comes out. */
+static void
+test_spoilt_errors(void **state)
+{
+	static const enum how kinds[] = {UDP, TCP, ECHO, SCTP, UDPLITE, GRE, OTHER};
+	static struct frames first, out;
+	uint64_t seed = test_seed();
+	uint8_t buf[FRAME];
+	unsigned i, passed = 0;
+
+	(void)state;
+	load("-A POSTROUTING -o eth0 -j SNAT --to-source 10.0.0.5\n"
+	     "-A PREROUTING -i eth1 -d 9.9.9.9 -j DNAT --to-destination 8.8.8.8\n");
+	for (i = 0; i < 20000; i++) {
+		const struct act s = {kinds[draw(&seed, RTE_DIM(kinds))], INSIDE, "10.1.0.2",
+			draw(&seed, 2) ? "9.9.9.9" : "8.8.4.4", 1000, 53, NULL};
+		size_t len = make(&s, buf), cut;
+
+		our_inject(INSIDE, buf, len, &len, 1, &first);
+		assert_int_equal(first.n, 1);
+		len = complain(ERROR, first.f[0].data, first.f[0].len, buf);
+		len = spoil(&seed, buf, len);
+		cut = 28 + draw(&seed, (uint32_t)len - 27);
+		our_inject(OUTSIDE, buf, len, &cut, 1, &out);
+		if (out.n != 1 || out.f[0].side != INSIDE)
+			continue;
+		passed++;
+		assert_int_equal(csum_fold(csum_add(0, out.f[0].data, 20)), 0xffff);
+		assert_int_equal(
+			csum_fold(csum_add(0, out.f[0].data + 20, out.f[0].len - 20)), 0xffff);
+	}
+	assert_in_range(passed, 2000, 20000);
+}
+
+/* An unfinished checksum is one of the pseudo-header. */
 static void
 test_offload(void **state)
 {
@@ -1300,6 +1361,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_random, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_exhaustion, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_segments, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_spoilt_errors, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_offload, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_fragments, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_masquerade_forgets, setup, teardown),
