@@ -52,6 +52,8 @@ translate(struct walker *w, struct step *s, struct conn *c)
 	enum verdict v = VERDICT_ACCEPT;
 
 	record_read(p->recorder, &c->version);
+	if (!has_table(p->router) && !(c->status & (CT_SRC_NAT | CT_DST_NAT)))
+		return VERDICT_ACCEPT; /* Linux has no hook here then, so redirects pass too */
 	if (may_begin(p) && !nat_is_bound(c, manip) && has_table(p->router)) {
 		v = bind_first(w, s, c, manip);
 	} else if (has_moved(p, c) && p->ct_info % CT_REPLY != CT_RELATED) {

@@ -3,6 +3,7 @@
 #include "filters/iptables/xt_private.h"
 #include "filters/known.h"
 
+#include <errno.h>
 #include <search.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -226,9 +227,25 @@ xt_is_verdict(const char *name)
 	return false;
 }
 
+/*
+ * Looking for a match "SET" or a target "set" would load the system's file of that name, and its extension would take the place of ours
+ * (set.c). There are none.
+ */
+static bool
+is_of_the_other_kind(const char *name, const char *kind, const char *other, enum xtables_tryload load)
+{
+	if (strcmp(name, other) != 0)
+		return false;
+	if (load == XTF_LOAD_MUST_SUCCEED)
+		xtables_error(PARAMETER_PROBLEM, "Couldn't load %s `%s':%s\n", kind, name, strerror(ENOENT));
+	return true;
+}
+
 struct xtables_match *
 xt_find_match(const char *name, enum xtables_tryload load, struct xtables_rule_match **matches)
 {
+	if (is_of_the_other_kind(name, "match", "SET", load))
+		return NULL;
 	refused_again(name, true);
 	xt.asked = name;
 	return xtables_find_match(name, load, matches);
@@ -237,6 +254,8 @@ xt_find_match(const char *name, enum xtables_tryload load, struct xtables_rule_m
 struct xtables_target *
 xt_find_target(const char *name, enum xtables_tryload load)
 {
+	if (is_of_the_other_kind(name, "target", "set", load))
+		return NULL;
 	refused_again(name, false);
 	xt.asked = name;
 	return xtables_find_target(name, load);
