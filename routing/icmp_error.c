@@ -22,18 +22,14 @@ struct plan {
 	bool loops;        /* it stays in this router */
 };
 
+/* Those that the kernel counts as errors (icmp_pointers[], net/ipv4/icmp.c): the named ones and whatever is not assigned, for that may be one. */
 static bool
 is_icmp_error(uint8_t type)
 {
-	switch (type) {
-	case ICMP_DEST_UNREACH:
-	case ICMP_SOURCE_QUENCH:
-	case ICMP_REDIRECT:
-	case ICMP_TIME_EXCEEDED:
-	case ICMP_PARAMETERPROB:
-		return true;
-	}
-	return type > NR_ICMP_TYPES; /* unknown ones may be */
+	static const uint32_t queries = 1u << ICMP_ECHOREPLY | 1u << ICMP_ECHO | 1u << ICMP_TIMESTAMP | 1u << ICMP_TIMESTAMPREPLY |
+					1u << ICMP_INFO_REQUEST | 1u << ICMP_INFO_REPLY | 1u << ICMP_ADDRESS | 1u << ICMP_ADDRESSREPLY;
+
+	return type > NR_ICMP_TYPES || !(queries >> type & 1);
 }
 
 static bool

@@ -161,7 +161,7 @@ no_answer(void **state)
 		{"10.0.0.255", "8.8.8.8", 0},
 	};
 	struct test_ip ip = {.src = "10.0.0.2", .dst = "8.8.8.8"};
-	static const uint8_t errors[] = {3, 4, 5, 11, 12, 19, 200};
+	static const uint8_t errors[] = {1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 19, 200};
 	uint8_t buf[128];
 	struct pkt *p;
 	size_t i;
