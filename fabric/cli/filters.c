@@ -40,7 +40,9 @@ read_text(const char *path, const char *node, const char *what, const char *name
 		snprintf(origin, size, "%s: %s of %s", path, what, node);
 		*text = strdup(name);
 		*len = strlen(name);
-		return *text ? 0 : complain("out of memory"), *text ? 0 : -ENOMEM;
+		if (!*text)
+			complain("out of memory");
+		return *text ? 0 : -ENOMEM;
 	}
 	copy = strdup(path);
 	dir = copy ? dirname(copy) : NULL;

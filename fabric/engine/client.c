@@ -108,14 +108,6 @@ number(const json_t *msg, const char *key, int64_t fallback)
 	return json_is_integer(v) ? json_integer_value(v) : fallback;
 }
 
-static const struct router *
-router_named(struct engine *e, const char *name)
-{
-	const struct placed_node *n = name && e->placement ? placed_node(e->placement, name) : NULL;
-
-	return n && n->live ? n->live->now : NULL;
-}
-
 /* => NULL when the probe is on its way, else what is wrong. */
 static json_t *
 start_probe(struct server *s, struct client *c, const json_t *msg)
@@ -123,7 +115,7 @@ start_probe(struct server *s, struct client *c, const json_t *msg)
 	struct engine *e = s->engine;
 	const char *node = json_string_value(json_object_get(msg, "node"));
 	int64_t ttl = number(msg, "ttl", 64), size = number(msg, "size", 56), timeout = number(msg, "timeout_ms", 1000);
-	struct probe_request r = {.router = router_named(e, node), .df = json_is_true(json_object_get(msg, "df")), .owner = c};
+	struct probe_request r = {.router = engine_router(e, node), .df = json_is_true(json_object_get(msg, "df")), .owner = c};
 	json_t *wrong = NULL;
 
 	if (!r.router)
@@ -313,7 +305,7 @@ static json_t *
 start_following(struct server *s, struct client *c, const json_t *msg)
 {
 	struct engine *e = s->engine;
-	const struct router *r = router_named(e, json_string_value(json_object_get(msg, "node")));
+	const struct router *r = engine_router(e, json_string_value(json_object_get(msg, "node")));
 
 	if (!r)
 		return wire_error("there is no such router");
@@ -382,7 +374,7 @@ send_rules(struct server *s, struct client *c, const json_t *msg)
 static json_t *
 start_queue(struct server *s, struct client *c, const json_t *msg)
 {
-	const struct router *r = router_named(s->engine, json_string_value(json_object_get(msg, "node")));
+	const struct router *r = engine_router(s->engine, json_string_value(json_object_get(msg, "node")));
 
 	if (c->queue)
 		return wire_error("this connection has a queue already");

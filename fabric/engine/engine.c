@@ -165,3 +165,11 @@ engine_fini(struct engine *e)
 	rte_mempool_free(e->pools.small);
 	rte_mempool_free(e->pools.large);
 }
+
+const struct router *
+engine_router(const struct engine *e, const char *name)
+{
+	const struct placed_node *n = name && e->placement ? placed_node(e->placement, name) : NULL;
+
+	return n && n->live ? n->live->now : NULL;
+}

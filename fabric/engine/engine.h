@@ -127,6 +127,8 @@ void engine_fini(struct engine *e);
 /* The slow lock; `w` sees the published fabric and the time afterwards. */
 void slow_lock(struct worker *w);
 void slow_unlock(struct worker *w);
+/* The router of this name, in any case, of the published generation; NULL: none. Control thread. */
+const struct router *engine_router(const struct engine *e, const char *name);
 /* Waits until no worker can hold anything that was unlinked before. Not under the slow lock. */
 void engine_synchronize(struct engine *e);
 

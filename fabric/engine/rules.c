@@ -301,14 +301,6 @@ serial_of(const struct router *r)
 	return r->rules ? r->rules->serial : 0;
 }
 
-static const struct router *
-router_named(const struct engine *e, const char *name)
-{
-	const struct placed_node *n = name && e->placement ? placed_node(e->placement, name) : NULL;
-
-	return n && n->live ? n->live->now : NULL;
-}
-
 static int
 no_router(const char *node, char *why, size_t size)
 {
@@ -319,7 +311,7 @@ no_router(const char *node, char *why, size_t size)
 int
 publish_rules(struct engine *e, const char *node, uint64_t base, const uint8_t *bytes, size_t len, char *why, size_t size)
 {
-	const struct router *old = router_named(e, node);
+	const struct router *old = engine_router(e, node);
 	struct router *r;
 	struct fabric *next;
 	int rc = 0;
@@ -353,7 +345,7 @@ json_t *
 show_rules(struct engine *e, const json_t *request, int *fd)
 {
 	const char *node = json_string_value(json_object_get(request, "node"));
-	const struct router *r = router_named(e, node);
+	const struct router *r = engine_router(e, node);
 	uint8_t *bytes = NULL;
 	size_t len = 0;
 
@@ -383,7 +375,7 @@ show_sets(struct engine *e, const json_t *request)
 {
 	const char *node = json_string_value(json_object_get(request, "node"));
 	const char *name = json_string_value(json_object_get(request, "name"));
-	const struct router *r = router_named(e, node);
+	const struct router *r = engine_router(e, node);
 	json_t *answer;
 	char *text;
 
@@ -405,7 +397,7 @@ run_sets(struct engine *e, const json_t *request)
 {
 	const char *node = json_string_value(json_object_get(request, "node"));
 	const char *text = json_string_value(json_object_get(request, "text"));
-	const struct router *r = router_named(e, node);
+	const struct router *r = engine_router(e, node);
 	char why[512];
 	int rc;
 

@@ -2,7 +2,6 @@
 #include "fabric/engine/show_conntrack.h"
 
 #include "fabric/control/wire.h"
-#include "fabric/engine/placement.h"
 #include "filters/conntrack.h"
 #include "filters/live.h"
 
@@ -127,12 +126,12 @@ show_conntrack(struct engine *e, const json_t *request)
 {
 	const char *node = json_string_value(json_object_get(request, "node"));
 	const char *what = json_string_value(json_object_get(request, "what"));
-	const struct placed_node *n = node && e->placement ? placed_node(e->placement, node) : NULL;
+	const struct router *r = engine_router(e, node);
 	struct conntrack *ct;
 
-	if (!n || !n->live)
+	if (!r)
 		return wire_error("there is no router '%s'", node ? node : "");
-	ct = n->live->filters->conntrack;
+	ct = r->live->filters->conntrack;
 	if (what && strcmp(what, "list") == 0)
 		return ct ? list(e, ct, request) : json_pack("{s:b, s:[], s:i, s:b}", "ok", 1, "connections", "cursor", 0, "more", 0);
 	if (what && strcmp(what, "count") == 0)
