@@ -10,13 +10,12 @@
 #include <string.h>
 
 struct filters_live *
-filters_live_new(struct router_live *router)
+filters_live_new(void)
 {
 	struct filters_live *l = calloc(1, sizeof(*l));
 
 	if (!l)
 		return NULL;
-	l->router = router;
 	l->named = calloc(1, sizeof(*l->named));
 	l->sets = sets_new();
 	if (!l->named || !l->sets) {

@@ -19,7 +19,6 @@ struct follower;
 LIST_HEAD(followers, follower);
 
 struct filters_live {
-	struct router_live *router;
 	struct conntrack *conntrack; /* NULL until a ruleset needs it */
 	struct set_list *sets;       /* sets.h */
 	char *sets_text;             /* the configuration that the sets were made from; NULL: none */
@@ -27,7 +26,7 @@ struct filters_live {
 	struct named_list *named;    /* tables of hashlimit and recent, by kind and name (named.h) */
 };
 
-struct filters_live *filters_live_new(struct router_live *router); /* NULL: ENOMEM */
+struct filters_live *filters_live_new(void); /* NULL: ENOMEM */
 /* The router is unlinked: its connections go, and with them every timer. Under the slow-way lock. */
 void filters_live_end(struct filters_live *l, struct env *env);
 /* After a grace period, and after every ruleset of the router. */

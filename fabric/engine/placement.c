@@ -158,7 +158,7 @@ router_live_new(void)
 		return NULL;
 	live->icmp = icmp_limit_new();
 	live->reasm = reasm_new(live);
-	live->filters = filters_live_new(live);
+	live->filters = filters_live_new();
 	if (live->icmp && live->reasm && live->filters)
 		return live;
 	reasm_free(live->reasm, NULL); /* empty: needs no surroundings */

@@ -246,7 +246,7 @@ bench_init(struct bench *b, uint32_t packets)
 
 	test_env_init(&b->env, 1);
 	test_router_init(&b->t);
-	b->live = filters_live_new(&b->t.live);
+	b->live = filters_live_new();
 	b->t.live.filters = b->live;
 	b->live->conntrack = conntrack_new(&b->t.live, 1);
 	b->random = test_seed();

@@ -176,7 +176,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	test_env_init(&env, 1);
 	test_router_init(&t);
 	t.r.tunables.value[TUNE_CT_MAX] = 64;
-	t.live.filters = filters_live_new(&t.live);
+	t.live.filters = filters_live_new();
 	rs = build(&env, &t, rules, NULL);
 	next = build(&env, &t, copy, rs);
 	if (!rs != !next)

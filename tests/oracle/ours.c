@@ -160,7 +160,7 @@ open_router(void)
 	o.live.now = &o.r;
 	o.live.reasm = reasm_new(&o.live);
 	o.live.icmp = icmp_limit_new();
-	o.live.filters = filters_live_new(&o.live);
+	o.live.filters = filters_live_new();
 	assert(o.live.reasm && o.live.icmp && o.live.filters);
 	o.tw.routers[1] = &o.r;
 }

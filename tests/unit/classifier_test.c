@@ -72,7 +72,7 @@ setup(void **state)
 	(void)state;
 	test_env_init(&env, 1);
 	test_router_init(&t);
-	live = filters_live_new(&t.live);
+	live = filters_live_new();
 	t.live.filters = live;
 	live->conntrack = conntrack_new(&t.live, 1);
 	make_connection();

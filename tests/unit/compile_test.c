@@ -25,7 +25,7 @@ setup(void **state)
 	(void)state;
 	test_env_init(&env, 1);
 	test_router_init(&t);
-	live = filters_live_new(&t.live);
+	live = filters_live_new();
 	t.live.filters = live;
 	return 0;
 }

@@ -141,7 +141,7 @@ side_init(struct side *s, size_t slot)
 	s->t.r.slot = (uint16_t)slot;
 	s->t.ifaces[TEST_ETH0].kind = s->t.ifaces[TEST_ETH1].kind = IFACE_CTC;
 	s->t.live.filters = &s->filters;
-	s->filters = (struct filters_live){.router = &s->t.live};
+	s->filters = (struct filters_live){0};
 	s->filters.conntrack = conntrack_new(&s->t.live, 1);
 	assert_non_null(s->filters.conntrack);
 	tw.routers[slot] = &s->t.r;

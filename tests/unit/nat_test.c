@@ -107,7 +107,7 @@ setup(void **state)
 	ops.untrack = conntrack_untrack;
 	tw.w.env.ops = &ops;
 	t.live.filters = &filters;
-	filters = (struct filters_live){.router = &t.live, .conntrack = conntrack_new(&t.live, 1)};
+	filters = (struct filters_live){.conntrack = conntrack_new(&t.live, 1)};
 	return filters.conntrack ? 0 : -1;
 }
 

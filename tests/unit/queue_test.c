@@ -677,7 +677,7 @@ static const struct {
 static void
 what_a_rule_says(void **state)
 {
-	struct filters_live *live = filters_live_new(&t.live);
+	struct filters_live *live = filters_live_new();
 	const struct env_ops *was = env()->ops;
 	struct env_ops ops = *was;
 

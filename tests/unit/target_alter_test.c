@@ -95,7 +95,7 @@ static const struct {
 static void
 connmark(void **state)
 {
-	struct filters_live live = {.router = &t.live, .conntrack = conntrack_new(&t.live, 1)};
+	struct filters_live live = {.conntrack = conntrack_new(&t.live, 1)};
 	struct pkt *p = udp(64, 0);
 	struct filter_ctx c = ext_ctx(&env, &t, p, RULES_PREROUTING);
 	enum drop_reason why = DROP_NONE;
@@ -139,7 +139,7 @@ static void
 connmark_without_connection(void **state)
 {
 	const struct xt_connmark_tginfo2 o = {.ctmask = ~0u, .nfmask = ~0u, .mode = RESTORE};
-	struct filters_live live = {.router = &t.live, .conntrack = conntrack_new(&t.live, 1)};
+	struct filters_live live = {.conntrack = conntrack_new(&t.live, 1)};
 	struct pkt *p = udp(64, 0);
 	struct filter_ctx c = ext_ctx(&env, &t, p, RULES_PREROUTING);
 

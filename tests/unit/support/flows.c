@@ -16,7 +16,6 @@ test_flows_init(struct test_flows *f, uint64_t seed)
 	test_router_init(&f->router);
 	f->router.live.now = &f->router.r;
 	f->router.live.filters = &f->filters;
-	f->filters.router = &f->router.live;
 	f->filters.conntrack = conntrack_new(&f->router.live, seed);
 	if (!f->filters.conntrack)
 		abort();
