@@ -112,6 +112,17 @@ def udp(request):
     return {}
 
 
+def syn(request):
+    """The first segment of a TCP connection that this kernel knows nothing of."""
+    address = source(request)["address"]
+    head = struct.pack("!HHIIBBHHH", request["sport"], request["dport"], request["seq"], 0, 5 << 4, 2, 65535, 0, 0)
+    pseudo = socket.inet_aton(address) + socket.inet_aton(request["dst"]) + struct.pack("!BBH", 0, socket.IPPROTO_TCP, len(head))
+    head = head[:16] + struct.pack("!H", checksum(pseudo + head)) + head[18:]
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP) as sock:
+        sock.sendto(head, (request["dst"], 0))
+    return {}
+
+
 def listen(request):
     """Holds a UDP port open, so that what comes there is taken."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -170,7 +181,7 @@ def run(request):
     return {"status": result.returncode, "output": result.stdout}
 
 
-OPS = {f.__name__: f for f in (hello, mark, seen, send, echo, udp, listen, received, get, resolve, source, flags,
+OPS = {f.__name__: f for f in (hello, mark, seen, send, echo, udp, syn, listen, received, get, resolve, source, flags,
                                hardware, run)}
 
 

@@ -6,31 +6,37 @@ the way it takes and that the answer comes back, or how it fails. prove() starts
 it is that topology, and proves each `expect` with packets: the way by probes of TTL 1, 2, ... mapped back to nodes; a missing
 answer by seeing the request arrive; a discard and a loop by the drop counter of the node where it must happen.
 
+Where rules stand in the way of pings, packets of TCP are used instead, seen at every node that they pass (topo_flow.py).
+
 Lines after the first `expect` are done live, through rookery commands.
 """
 import ipaddress
 import re
 
 import packets
+import topo_flow
+import topo_yaml
 from lab import Capture, Failure, Lab, ROOT, SCALE, check, check_equal, wait_for
 from packets import Packet
 
 
 class Iface:
-    def __init__(self, node, name, address, lan=None, peer=None):
+    def __init__(self, node, name, address, lan=None, peer=None, kind="lan", mtu=None):
         self.node, self.name, self.address, self.lan, self.peer = node, name, address, lan, peer
+        self.kind, self.mtu = kind, mtu
 
 
 class Topology:
     def __init__(self, path):
         self.nodes, self.lans, self.ifaces, self.vipas = {}, {}, {}, {}
-        self.routes, self.sources, self.script = {}, {}, []
+        self.routes, self.sources, self.rules, self.script = {}, {}, {}, []
+        self.mtus, self.down, self.withdrawn = {}, set(), {}
         live = False
         for number, line in enumerate(open(path), 1):
             words = line.split("#")[0].rstrip().rstrip("~").split()
             if not words:
                 continue
-            live = live or words[0] == "expect"
+            live = live or words[0] in ("expect", "nat-expect")
             if live:
                 self.script.append((number, words))
             else:
@@ -43,14 +49,14 @@ class Topology:
         elif kind == "node":
             self.nodes[rest[0]] = {"role": rest[1], "forward": "forward" in rest[2:]}
         elif kind == "lan":
-            self.lans[rest[0]] = ipaddress.ip_network(rest[1])
+            self.lans[rest[0]], self.mtus[rest[0]] = ipaddress.ip_network(rest[1]), int(rest[3])
         elif kind == "port":
             node, name = rest[0].split(":")
             self.ifaces[node, name] = Iface(node, name, rest[2], lan=rest[1])
         elif kind == "ptp":
             ends = [tuple(rest[1].split(":")), tuple(rest[3].split(":"))]
             for end, address, peer in ((ends[0], rest[2], ends[1]), (ends[1], rest[4], ends[0])):
-                self.ifaces[end] = Iface(*end, address, peer=peer)
+                self.ifaces[end] = Iface(*end, address, peer=peer, kind=rest[0], mtu=int(rest[6]))
         elif kind == "vipa":
             node, name = rest[0].split(":")
             self.vipas.setdefault(node, []).append((name, rest[1]))
@@ -58,6 +64,16 @@ class Topology:
             self.sources[rest[0]] = rest[1]
         elif kind == "route":
             self.routes.setdefault(rest[0], []).append(self.route(rest[1:]))
+        elif kind == "rule":
+            self.rules.setdefault(rest[0], []).append(" ".join(rest[1:]))
+        elif kind in ("down", "up"):
+            {"down": self.down.add, "up": self.down.discard}[kind](tuple(rest[0].split(":")))
+        elif kind == "withdraw":
+            route = self.named_route(rest)
+            self.routes[rest[0]].remove(route)
+            self.withdrawn[tuple(rest)] = route
+        elif kind == "restore":
+            self.routes[rest[0]].append(self.withdrawn.pop(tuple(rest)))
         elif kind != "topo":
             raise Failure(f"statement {kind} is not known here")
 
@@ -68,6 +84,25 @@ class Topology:
         return {"to": ipaddress.ip_network(prefix), "via": value("via"), "dev": value("dev"),
                 "discard": "discard" in words, "metric": int(value("metric") or 0)}
 
+    def named_route(self, words):
+        """NODE PREFIX dev IF => the one route that is meant"""
+        wanted = self.route(words[1:])
+        found = [r for r in self.routes[words[0]] if (r["to"], r["dev"]) == (wanted["to"], wanted["dev"])]
+        check_equal(len(found), 1, f"routes that are called {' '.join(words)}")
+        return found[0]
+
+    def works(self, iface):
+        return (iface.node, iface.name) not in self.down and iface.peer not in self.down
+
+    def filters(self):
+        """Whether rules other than nat stand in some router."""
+        return any("-t nat" not in rule for rules in self.rules.values() for rule in rules)
+
+    def entry(self, before, node):
+        """The interface of a node by which packets of its neighbour come in."""
+        return next(i for i in self.ifaces.values() if i.node == node and self.works(i)
+                    and (i.peer[0] == before if i.peer else any(o.lan == i.lan and o.node == before for o in self.ifaces.values())))
+
     def addresses(self, node):
         return {i.address for i in self.ifaces.values() if i.node == node} | {a for _, a in self.vipas.get(node, [])}
 
@@ -77,10 +112,10 @@ class Topology:
 
     def table(self, node):
         for iface in self.ifaces.values():
-            if iface.node == node:
+            if iface.node == node and self.works(iface):
                 net = self.lans[iface.lan] if iface.lan else ipaddress.ip_network(self.ifaces[iface.peer].address)
                 yield {"to": net, "via": None, "dev": iface.name, "discard": False, "metric": 0}
-        yield from self.routes.get(node, [])
+        yield from (r for r in self.routes.get(node, []) if not r["dev"] or self.works(self.ifaces[node, r["dev"]]))
 
     def walk(self, node, target):
         """=> (fate, nodes on the way), by the tables of the file alone."""
@@ -156,6 +191,9 @@ class Prover:
     def expect_path(self, node, target, source, names, fate, way):
         names = names.split(",")
         check((fate, way) == ("ok", names), f"the file contradicts itself: {fate} {way}")
+        if self.topo.filters():
+            topo_flow.prove_way(self, node, target, names)
+            return
         if node in self.routers:
             hops = self.trace_from_router(node, target)
         else:
@@ -251,6 +289,13 @@ class Prover:
 
     def fail_noroute(self, node, target, source, way):
         """Network unreachable from the last node (and its counter, where it is a router of ours)."""
+        if way == [node]:
+            try:
+                self.send_echo(node, target)
+            except Failure as failure:
+                check("ENETUNREACH" in str(failure), f"{node} says {failure}")
+                return
+            raise Failure(f"{node} sends to {target}, expected that it knows no way")
         before = self.lab.drops()
         mark, ident = self.send_echo(node, target)
         told = wait_for(lambda: self.answers_to(self.lab.agent(node), mark, ident), "network unreachable")[0]
@@ -262,7 +307,7 @@ class Prover:
     def fail_noreturn(self, node, target, source, way):
         """The request arrives at its destination; no answer arrives here."""
         end = way[-1]
-        entry = next(i for i in self.topo.ifaces.values() if i.node == end and self.enters(way[-2], i))
+        entry = self.topo.entry(way[-2], end)
         request = lambda p, ident: p.icmp and p.icmp[0] == packets.ECHO and p.dst == target and p.echo_id[0] == ident
         if end in self.routers:
             with Capture(self.lab, f"{end}:{entry.name}", "icmp") as capture:
@@ -282,11 +327,6 @@ class Prover:
         check(not [a for a in self.answers_to(self.lab.agent(node), mark, ident) if a.icmp[0] == packets.ECHO_REPLY],
               f"an answer came from {target}, expected none")
 
-    def enters(self, before, iface):
-        if iface.peer:
-            return iface.peer[0] == before
-        return any(i.lan == iface.lan for i in self.topo.ifaces.values() if i.node == before and i.lan)
-
     def settle(self, node, neighbour):
         for address in sorted(self.topo.addresses(neighbour)):
             if self.lab.ping(node, address, wait=1)[0]:
@@ -296,18 +336,38 @@ class Prover:
     # -- live lines
 
     def live(self, words):
-        if words[0] == "add":
+        node, rest = words[1].split(":")[0], words[2:]
+        if words[0] == "add" and words[1] == "rule" or words[0] == "rule":
+            self.lab.command("iptables", "-r", *words[words.index("rule") + 1:])
+        elif words[0] == "add":
             self.lab.command("add", *words[1:])
-        elif words[0] == "srcvipa":
-            self.apply_source(words[1], words[2])
+        elif words[0] in ("down", "up"):
+            self.lab.command("set", "interface", *words[1].split(":"), words[0])
+        elif words[0] == "withdraw":
+            self.lab.command("remove", "route", node, *rest)
+        elif words[0] == "restore":
+            route = self.topo.withdrawn[tuple(words[1:])]
+            self.lab.command("add", "route", node, rest[0], "via", route["via"], "dev", route["dev"], "metric", str(route["metric"]))
         self.topo.apply(words)
+        if words[0] == "srcvipa":
+            self.apply_source(words[1], words[2])
 
     def apply_source(self, node, vipa):
-        """Applies the configuration as it stands in configs/, where the node takes its VIPA as source."""
+        """Applies the configuration as it stands in configs/ (or follows from the file), where the node takes its VIPA as source."""
         file = self.lab.file.with_suffix(".live.yaml")
-        file.write_text(re.sub(r"(?m)^fabric:.*$", f"fabric: {self.lab.name}", self.full_text))
+        text = self.full_text or topo_yaml.configuration(self.topo)
+        file.write_text(re.sub(r"(?m)^fabric:.*$", f"fabric: {self.lab.name}", text))
         self.lab.command("apply", str(file))
         check(vipa in self.topo.addresses(node), f"{vipa} is no VIPA of {node}")
+
+    def line(self, words):
+        """One line of a file's script."""
+        special = {"expect": self.expect, "nat-expect": lambda rest: topo_flow.prove_translation(self, rest),
+                   "refuse": lambda rest: topo_flow.prove_refusal(self, rest)}
+        if words[0] in special:
+            special[words[0]](words[1:])
+        else:
+            self.live(words)
 
 
 def route_name(prefix):
@@ -341,9 +401,12 @@ def prove(suite, topo_file, config):
     prover = Prover(topology, lab, full_text)
     with suite.test("is the topology of the file"):
         prover.compare()
-    for number, words in topology.script:
-        with suite.test(f"{topo_file}:{number} {' '.join(words)}"):
-            if words[0] == "expect":
-                prover.expect(words[1:])
-            else:
-                prover.live(words)
+    prove_lines(suite, prover, topo_file)
+
+
+def prove_lines(suite, prover, topo_file, more=()):
+    """The script of the file, and then more lines of the same language."""
+    script = [(f":{number}", words) for number, words in prover.topo.script] + [(" and", line.split()) for line in more]
+    for place, words in script:
+        with suite.test(f"{topo_file}{place} {' '.join(words)}"):
+            prover.line(words)
