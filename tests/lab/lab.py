@@ -410,9 +410,10 @@ class Lab:
                      "\n".join(packets.describe_seen(p) for p in agent.seen()[-12:]))
 
 
-def tell(to, title, text):
+def tell(to, title, text, most=100):
     print(f"#   {title}:", file=to)
-    for line in text.splitlines():
+    lines = text.splitlines()
+    for line in lines[:most] + [f"... and {len(lines) - most} lines more"] * (len(lines) > most):
         print(f"#     {line}", file=to)
 
 
