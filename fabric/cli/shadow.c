@@ -58,24 +58,24 @@ link_entries(int from, int to, const char *const *names)
 	return rc;
 }
 
+/* What lies at `path` is cloned before it is covered: a recursive copy of it made later would have the cover on top, too. */
 static int
 cover(const char *path, const char *program, const char *const *names)
 {
-	int from = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC), to, rc = 0;
-	char below[64], source[64];
+	int system = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE), to, rc = 0;
+	char below[64];
 
-	if (from < 0)
+	if (system < 0)
 		return -errno;
-	snprintf(source, sizeof(source), "/proc/self/fd/%d", from);
 	snprintf(below, sizeof(below), "%s/" BELOW, path);
 	if (mount("rookery", path, "tmpfs", MS_NODEV | MS_NOSUID, "mode=755") < 0 || mkdir(below, 0755) < 0 ||
-			mount(source, below, NULL, MS_BIND | MS_REC, NULL) < 0)
+			move_mount(system, "", AT_FDCWD, below, MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		rc = -errno;
 	to = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	for (; rc == 0 && *names; names++)
 		rc = symlinkat(program, to, *names) < 0 ? -errno : 0;
 	close(to);
-	close(from);
+	close(system);
 	return rc;
 }
 

@@ -8,6 +8,8 @@
 """
 import os
 import re
+from pathlib import Path
+
 import lab
 from lab import ROOT, check, check_equal, wait_for
 
@@ -102,7 +104,10 @@ def paths(suite, colony):
     with suite.test("iptables is ours by every path in the router's shell, and the system's in a guest's"):
         for program in ("iptables", "/sbin/iptables", "/usr/sbin/iptables", "/usr/sbin/iptables-save"):
             check("rookery" in shell(colony, f"{program} --version").stdout.lower(), f"{program} is not ours")
-        check(shell(colony, "ls /usr/sbin | wc -l").stdout.strip() != "0", "/usr/sbin is empty inside")
+        for directory in ("/usr/sbin", "/usr/bin"):
+            inside = shell(colony, f"cd {directory}; for f in *; do [ -e $f ] && echo $f; done").stdout.split()
+            lost = {f.name for f in Path(directory).iterdir() if f.exists()} - set(inside)
+            check(not lost, f"of {directory}, inside there is not: {sorted(lost)[:9]} ({len(lost)} in all)")
     with suite.test("and from outside as rookery iptables -r ROUTER"):
         colony.command("iptables", "-r", ROUTER, "-A", "INPUT", "-p", "tcp", "--dport", "9", "-j", "DROP")
         check("-A INPUT -p tcp -m tcp --dport 9 -j DROP" in save(colony), "the rule is not there")
