@@ -105,7 +105,9 @@ $(FLOOD): tests/bench/flood.c Makefile
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g $(WARN) -o $@ $<
 
 # ASan and UBSan for the unit tests and most lab tests; those that measure take the release build.
+# Without a program of --tests the labs that need it are skipped.
 test: deps
+	-$(Q)scripts/install-deps --tests
 	$(SUB) BUILD=release all $(FLOOD)
 	$(SUB) BUILD=asan all unit-tests build/asan/$(ORACLE)
 	$(Q)tests/run

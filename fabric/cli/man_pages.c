@@ -14,6 +14,12 @@ const struct man_section man_rookery_head[] = {
 };
 
 const struct man_section man_rookery_tail[] = {
+		{"TRANSPARENT PROXIES",
+			"REDIRECT brings the connections of others to a program in the router's control namespace. There the "
+			"kernel knows nothing of the translation, which is the engine's: getsockopt(2) with SO_ORIGINAL_DST "
+			"fails. A proxy has to go by what it is asked: the Host header of HTTP (privoxy with "
+			"accept-intercepted-requests does), or the server name of TLS. 'rookery conntrack -r ROUTER "
+			"-L' tells where a connection was to go."},
 		{"EXIT STATUS",
 			"0: done. 1: failed, and one sentence on standard error says why. 2: the command line is wrong. "
 			"'rookery exec' and 'rookery shell' end with the status of the program."},
