@@ -1,19 +1,24 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The two-layer lab as an ordinary user, in namespaces of its own.
+"""Labs as an ordinary user, in namespaces of their own: the two-layer colony, and translation with real programs.
+
+With names as arguments: these scripts instead.
 
   client ── office ── vmlinux4 ── iucv ── vmlinux9 ┬─ tux0mstr
         (user, mount, PID, network namespace)      └─ tux00000
 """
 import os
+import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 import lab
 from lab import BIN, HERE, ROOT
 
+SCRIPTS = ("two_layer", "nat_proxy", "nat_icmp", "nat_dns")
 USER = 54321  # nobody's: it has no entry in /etc/passwd, no /etc/subuid, no group
 
 
@@ -30,18 +35,32 @@ def readable_copy(target):
         (target / "build").mkdir(exist_ok=True)
         shutil.copy2(BIN / name, target / "build" / name)
     shutil.copytree(HERE, target / "tests" / "lab", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "configs", target / "configs")
+    for place in ("configs", "tests/topologies", "tests/rules"):
+        shutil.copytree(ROOT / place, target / place)
     for path in [target, *target.rglob("*")]:
         path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
 
 
-def main():
+def as_user(name, place, home):
+    """Runs a script that stands in `place`. => its status; its results are told under our name"""
+    environment = dict(os.environ, HOME=str(home), XDG_RUNTIME_DIR=str(home / "run"), TMPDIR=str(home),
+                       ROOKERY_BIN=str(place / "build"), ROOKERY_TIMESCALE=str(lab.SCALE))
+    environment.pop("ROOKERY_TEST_LABS", None)
+    command = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--inh-caps=-all",
+               str(place / "tests" / "lab" / f"{name}.py")]
+    result = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+    ours = "unprivileged:" if name == "two_layer" else f"unprivileged: {name}:"
+    print(re.sub(rf"(?m)^(ok|skip|not ok) {name}:", rf"\1 {ours}", result.stdout), end="", flush=True)
+    return result.returncode
+
+
+def main(scripts):
     if not user_namespaces():
         print("skip unprivileged: this kernel gives no user namespaces to ordinary users")
         return 0
     if os.geteuid() != 0:
         environment = dict(os.environ, ROOKERY_AS="ordinary user")
-        return subprocess.run([str(HERE / "two_layer.py")], env=environment, check=False).returncode
+        return max(subprocess.run([str(HERE / f"{name}.py")], env=environment, check=False).returncode for name in scripts)
     with tempfile.TemporaryDirectory(prefix="rookery-user-") as directory:
         place = Path(directory)
         readable_copy(place)
@@ -50,18 +69,12 @@ def main():
         (home / "run").mkdir(mode=0o700)
         for path in (home, home / "run"):
             os.chown(path, USER, USER)
-        environment = dict(os.environ, HOME=str(home), XDG_RUNTIME_DIR=str(home / "run"), TMPDIR=str(home),
-                           ROOKERY_BIN=str(place / "build"), ROOKERY_TIMESCALE=str(lab.SCALE))
-        environment.pop("ROOKERY_TEST_LABS", None)
-        command = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--inh-caps=-all",
-                   str(place / "tests" / "lab" / "two_layer.py")]
-        result = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
-        print(result.stdout.replace("ok two_layer:", "ok unprivileged:").replace("skip two_layer:", "skip unprivileged:"), end="")
+        status = max(as_user(name, place, home) for name in scripts)
         left = list((home / "run").glob("rookery/*")) + [p for p in (home / "run").iterdir() if p.name != "rookery"]
         print(f"not ok unprivileged: files left in the run directory: {left}" if left else
               "ok unprivileged: the user's run directory is empty afterwards")
-        return result.returncode or bool(left)
+        return status or bool(left)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(sys.argv[1:] or SCRIPTS))
