@@ -5,10 +5,12 @@ From the first mark on it keeps the last packets that the guest's interfaces saw
 It ends when its input ends.
 """
 import collections
+import contextlib
 import errno
 import fcntl
 import json
 import os
+import select
 import socket
 import struct
 import subprocess
@@ -29,13 +31,20 @@ total = 0
 held = {}  # sockets that stay open, by port or name
 
 
-def sniff(sock):
+def take(sock, most):
+    """Keeps up to `most` packets that wait in the socket."""
     global total
-    while True:
-        data, address = sock.recvfrom(65600)
-        with lock:
+    with lock, contextlib.suppress(BlockingIOError):
+        for _ in range(most):
+            data, address = sock.recvfrom(65600, socket.MSG_DONTWAIT)
             packets.append((total, address[0], address[2] == PACKET_OUTGOING, address[1], len(data), data[:SNAP]))
             total += 1
+
+
+def sniff(sock):
+    while True:
+        select.select([sock], [], [])
+        take(sock, 64)
 
 
 def hello(_):
@@ -53,11 +62,14 @@ def start_sniffing():
 def mark(_):
     if "sniffer" not in held:
         start_sniffing()
-    with lock:
-        return {"n": total}
+    take(held["sniffer"], KEEP)
+    return {"n": total}
 
 
 def seen(request):
+    """All that the interfaces saw up to now."""
+    if "sniffer" in held:
+        take(held["sniffer"], KEEP)
     with lock:
         chosen = [p for p in packets if p[0] >= request["since"]]
     return {"packets": [{"n": n, "iface": iface, "out": out, "proto": proto, "len": length, "hex": data.hex()}

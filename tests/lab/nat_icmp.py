@@ -80,7 +80,7 @@ def outwards(suite, net):
         with suite.test(f"traceroute through SNAT by {name}: each hop, and each error quotes what pc sent"):
             since = net.agent("pc").mark()
             check_equal(hops(net, "pc", CLIENT, *options), ["10.0.0.1", ISP, CLIENT], "hops")
-            told = errors(net, "pc", since, packets.TIME_EXCEEDED)
+            told = wait_for(lambda: errors(net, "pc", since, packets.TIME_EXCEEDED), "time exceeded")
             check_quotes(net, "pc", since, told)
             check_equal({e.src for e in told}, {"10.0.0.1", ISP}, "who tells")
             check(all(e.quoted.src == PC and e.quoted.dst == CLIENT for e in told), "an inner address is wrong")
@@ -97,7 +97,8 @@ def inwards(suite, net):
             since = net.agent("client").mark()
             found = hops(net, "client", GATE, *options)
             check_equal((found[0], set(found[1:])), (ISP_OUTSIDE, {GATE}), "hops")
-            told = errors(net, "client", since, packets.TIME_EXCEEDED) + errors(net, "client", since, packets.UNREACHABLE)
+            told = wait_for(lambda: errors(net, "client", since, packets.TIME_EXCEEDED)
+                            + errors(net, "client", since, packets.UNREACHABLE), "errors")
             check_quotes(net, "client", since, told)
             check_equal({e.src for e in told}, {ISP_OUTSIDE, GATE}, "who tells")
             check(all(e.quoted.dst == GATE for e in told), "an inner address is wrong")
