@@ -70,16 +70,12 @@ static void
 key_complete(const struct classifier_tree *t, struct classifier_key *key)
 {
 	const struct filter_ctx *c = key->ctx;
-	struct conn *conn;
 
 	key->value[DIM_IN] = name_value(&t->names[0], c->in);
 	key->value[DIM_OUT] = name_value(&t->names[1], c->out);
 	key->value[DIM_STATE] = 0;
 	if (!t->uses_state)
 		return;
-	conn = conntrack_of(c->router, c->p);
-	if (conn)
-		record_read(c->p->recorder, &conn->version);
 	key->value[DIM_STATE] = (uint32_t)__builtin_ctz(conntrack_state_bit(c->p));
 }
 

@@ -122,12 +122,12 @@ conntrack_untrack(struct env *env, struct pkt *p)
 }
 
 void
-conntrack_set_mark(struct env *env, struct conn *c, uint32_t mark)
+conntrack_set_mark(struct conntrack *ct, struct conn *c, uint32_t mark)
 {
 	if (c->mark == mark)
 		return;
 	c->mark = mark;
-	conn_bump(env, c);
+	conn_changed(ct, c);
 }
 
 struct conn *
@@ -160,9 +160,9 @@ conntrack_set_management(struct conntrack *ct, const struct ip_prefix *prefixes,
 }
 
 static bool
-listed(const struct conn *c, uint64_t now)
+listed(struct conntrack *ct, struct conn *c, uint64_t now)
 {
-	return ct_confirmed(c) && !(c->status & (CT_DYING | CT_NAT_CLASH)) && !conn_expired(c, now);
+	return ct_confirmed(c) && !(c->status & (CT_DYING | CT_NAT_CLASH)) && !conn_expired(ct, c, now);
 }
 
 enum { LOOK_AT = 4 /* records for each that may be visited: most of a large table may be free */ };
@@ -179,9 +179,10 @@ conntrack_walk(struct conntrack *ct, uint64_t now, uint32_t *cursor, uint32_t bu
 		uint32_t index = (*cursor)++;
 		struct conn *c = conn_at(ct, index);
 
-		if (!listed(c, now))
+		if (!listed(ct, c, now))
 			continue;
 		budget--;
+		conn_touch(ct, c);
 		visit(arg, index, c);
 	}
 	return *cursor < ct->used;

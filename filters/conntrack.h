@@ -83,7 +83,7 @@ struct conn {
 	uint32_t status;  /* enum ct_status */
 	uint32_t refs;    /* packets that hold it, and 1 for the table once confirmed */
 	uint32_t mark;
-	struct version version; /* bumped when status, state, or mark change in a way a rule can see */
+	uint32_t version; /* counts changes of status, state, or mark that a rule can see */
 	uint32_t id;      /* never the same twice in a row for an index; shown to people */
 	uint32_t due;     /* private: tick of the wheel when it is looked at */
 	uint16_t due_slot; /* private: where in the wheel; 0: not in it */
@@ -105,6 +105,7 @@ struct conn {
 	uint16_t in_slot; /* interface that its first packet came in by; 0: made here */
 	uint16_t expecting; /* private: expectations that name it as master */
 	uint32_t due_next, due_prev; /* private: of the wheel */
+	uint32_t paths;   /* private to whoever keeps paths; 0: none, the record is up to date */
 	/* of address translation (nat/nat.h) */
 	uint32_t source_hash, source_next, source_prev; /* private: connections from the same source */
 	uint16_t masq_slot; /* masqueraded: the interface that it leaves by; 0: not */
@@ -141,8 +142,7 @@ void conntrack_untrack(struct env *env, struct pkt *p);
 
 /* A reset was sent in its name: a confirmed TCP connection is closed (nf_conntrack_tcp_set_closing()). */
 void conntrack_set_closing(struct env *env, const struct router *r, const struct pkt *p);
-/* Sets the mark and bumps the version. */
-void conntrack_set_mark(struct env *env, struct conn *c, uint32_t mark);
+void conntrack_set_mark(struct conntrack *ct, struct conn *c, uint32_t mark);
 /* Tuple of a packet without any state change (connlimit, probes). => false: none. */
 bool conntrack_tuple(const struct pkt *p, struct ct_tuple *t);
 /* The confirmed, living connection of a tuple in a zone, and which direction the tuple is; NULL: none. */
@@ -179,6 +179,29 @@ uint32_t conntrack_index(const struct conntrack *ct, const struct conn *c);
 struct conn *conntrack_at(const struct conntrack *ct, uint32_t index);
 /* Two connections of the protocol with the same tuples may be one (UDP and the like). */
 bool conntrack_may_clash(uint8_t proto);
+
+/*
+ * The seam for the path cache (fabric/engine/path.h), which takes packets past the table. While c->paths is not 0 it is told before the record is
+ * read or changed, to bring it up to date, and when something changed that a rule can see, to forget its paths. Both clear or keep c->paths.
+ */
+struct conntrack_paths {
+	void (*touched)(struct conntrack_paths *paths, struct conntrack *ct, struct conn *c);
+	void (*changed)(struct conntrack_paths *paths, struct conntrack *ct, struct conn *c);
+	struct env *env; /* for timers */
+};
+/* Before the first connection. */
+void conntrack_paths_set(struct conntrack *ct, struct conntrack_paths *paths);
+/* Notes the packet's connection for a path, or refuses. The packet has been through conntrack_input(). */
+void conntrack_record(const struct env *env, const struct router *r, const struct pkt *p, struct recorder *recorder);
+
+/* What went by since the record was brought up to date. `tcp`: the window as it is now; NULL: no TCP. */
+struct conn_passed {
+	uint64_t packets[2], bytes[2]; /* enum ct_dir */
+	uint64_t last;                 /* ns, CLOCK_MONOTONIC, of the youngest */
+	uint64_t timeout;              /* ns; not of TCP */
+	const struct conn_tcp *tcp;
+};
+void conntrack_credit(struct conntrack *ct, struct env *env, struct conn *c, const struct conn_passed *passed);
 
 /* Addresses whose connections may use the reserve of a full table, whatever else floods it. Copies. => 0 or -ENOMEM. */
 int conntrack_set_management(struct conntrack *ct, const struct ip_prefix *prefixes, size_t n);

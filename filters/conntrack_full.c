@@ -68,7 +68,7 @@ thin_out(struct conntrack *ct, struct env *env, uint32_t *bucket)
 
 	while (link) {
 		struct conn *c = conn_at(ct, link >> 1);
-		bool expired = conn_expired(c, env->now);
+		bool expired = conn_expired(ct, c, env->now);
 
 		if (!expired && (c->status & CT_ASSURED || c->managed)) {
 			link = c->next[link & 1];

@@ -47,7 +47,7 @@ ct_changed(struct ct_packet *k)
 {
 	if (!ct_confirmed(k->c))
 		return;
-	conn_bump(k->env, k->c);
+	conn_changed(k->ct, k->c);
 	k->events |= CHANGED;
 }
 
@@ -153,6 +153,7 @@ found(struct ct_packet *k, uint32_t link)
 {
 	struct conn *c = conn_at(k->ct, link >> 1);
 
+	conn_touch(k->ct, c);
 	c->refs++;
 	k->c = c;
 	if (link & 1)

@@ -4,10 +4,8 @@
  *
  * Records lie in one array whose addresses are reserved at once for the largest table that can be
  * configured, and backed by memory as they come into use: at most nf_conntrack_max of them. So an
- * index, a pointer to a record and the version in it stay good while the record is in use. A free
- * record keeps its version: what a new connection in its place shows can never be taken for the old
- * one. When the last connection of a table that was large is gone its memory goes back too;
- * version_floor then sees to the same.
+ * index and a pointer to a record stay good while the record is in use. When the last connection of
+ * a table that was large is gone its memory goes back too.
  *
  * The hash is keyed and grows by linear hashing: each connection that enters splits a bucket or two
  * until there are two for every connection, so nobody ever waits for a rehash. A connection is
@@ -273,7 +271,7 @@ fetch(const struct conn *c)
 
 /* One chain. *stale: an expired one that is to be ended, then look again. */
 static uint32_t
-search(const struct conntrack *ct, uint64_t now, const struct ct_tuple *t, uint32_t hash,
+search(struct conntrack *ct, uint64_t now, const struct ct_tuple *t, uint32_t hash,
 	uint16_t zone, uint8_t zone_dir, struct conn **stale)
 {
 	uint32_t link = *ct_bucket(ct, hash);
@@ -282,7 +280,7 @@ search(const struct conntrack *ct, uint64_t now, const struct ct_tuple *t, uint3
 		struct conn *c = conn_at(ct, link >> 1);
 		enum ct_dir dir = link & 1;
 
-		if (conn_expired(c, now)) {
+		if (conn_expired(ct, c, now)) {
 			if (stale) {
 				*stale = c;
 				return 0;
@@ -325,7 +323,7 @@ ct_lookup(struct conntrack *ct, struct env *env, uint64_t now, const struct ct_t
 }
 
 uint32_t
-ct_lookup_clash(const struct conntrack *ct, const struct conn *c, enum ct_dir dir)
+ct_lookup_clash(struct conntrack *ct, const struct conn *c, enum ct_dir dir)
 {
 	return search(ct, 0, &c->tuple[dir], c->hash[dir], c->zone, c->zone_dir, NULL);
 }
@@ -356,7 +354,6 @@ take_record(struct conntrack *ct)
 	if (ct->used == ct->capacity && !more_records(ct))
 		return NULL;
 	c = conn_at(ct, ct->used++);
-	c->version.n = RTE_MAX(c->version.n, ct->version_floor);
 	return c;
 }
 
@@ -364,13 +361,10 @@ struct conn *
 conn_new(struct conntrack *ct, uint32_t max)
 {
 	struct conn *c = ct->count < max ? take_record(ct) : NULL;
-	uint32_t version;
 
 	if (!c)
 		return NULL;
-	version = c->version.n + 1;
 	memset(c, 0, sizeof(*c));
-	c->version.n = version;
 	c->id = ct->next_id++ * 2654435761u ^ (uint32_t)ct->key[0];
 	c->refs = 1;
 	ct->count++;
@@ -400,7 +394,6 @@ record_free(struct conntrack *ct, struct conn *c)
 		ct->nat->forget(ct->nat, ct, c);
 	if (c->in_slot)
 		ct->per_iface[c->in_slot]--;
-	ct->version_floor = RTE_MAX(ct->version_floor, c->version.n);
 	c->status = 0;
 	c->next[0] = ct->vacant;
 	ct->vacant = conn_index(ct, c);
@@ -424,9 +417,11 @@ conn_put(struct conntrack *ct, struct conn *c)
 }
 
 void
-conn_bump(struct env *env, struct conn *c)
+conn_changed(struct conntrack *ct, struct conn *c)
 {
-	version_bump(env->epoch, &c->version);
+	c->version++;
+	if (c->paths)
+		ct->paths->changed(ct->paths, ct, c);
 }
 
 void
@@ -441,6 +436,7 @@ conn_kill(struct env *env, struct conntrack *ct, struct conn *c)
 {
 	if (!ct_confirmed(c) || c->status & CT_DYING)
 		return;
+	conn_touch(ct, c);
 	c->status |= CT_DYING;
 	if (!(c->status & CT_NAT_CLASH))
 		chain_remove(ct, c, CT_DIR_ORIGINAL);
@@ -449,7 +445,7 @@ conn_kill(struct env *env, struct conntrack *ct, struct conn *c)
 	wheel_remove(ct, c);
 	if (c->expecting)
 		ct_expect_forget(env, ct, c);
-	conn_bump(env, c);
+	conn_changed(ct, c);
 	ct_tell(ct, CT_EVENT_DESTROY, c);
 	conn_put(ct, c);
 	if (ct->linked == 0)

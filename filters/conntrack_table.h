@@ -52,8 +52,6 @@ struct conntrack {
 	uint32_t vacant;   /* list of free records below that, by next[0] */
 	uint32_t count;    /* connections, unconfirmed ones and those that only packets still hold
 			      included */
-	uint32_t version_floor; /* above it begin the versions of records that memory was taken from
-				 */
 	uint32_t next_id;
 
 	/* linear hashing: grows by a bucket at a time, in place */
@@ -79,6 +77,7 @@ struct conntrack {
 	uint32_t n_expect;
 
 	struct conntrack_nat *nat;
+	struct conntrack_paths *paths; /* NULL: nobody keeps any */
 	conntrack_listener listener;
 	void *listener_arg;
 	struct conntrack_stats stats;
@@ -197,9 +196,20 @@ ct_zone_of(uint16_t zone, uint8_t dirs, enum ct_dir dir)
 	return dirs & 1u << dir ? zone : 0;
 }
 
-static inline bool
-conn_expired(const struct conn *c, uint64_t now)
+/* Before its record is read or changed. */
+static inline void
+conn_touch(struct conntrack *ct, struct conn *c)
 {
+	if (unlikely(c->paths))
+		ct->paths->touched(ct->paths, ct, c);
+}
+
+static inline bool
+conn_expired(struct conntrack *ct, struct conn *c, uint64_t now)
+{
+	if (likely(c->expires > now))
+		return false;
+	conn_touch(ct, c);
 	return c->expires <= now;
 }
 
@@ -217,17 +227,18 @@ uint32_t *ct_bucket_near(const struct conntrack *ct, uint32_t hash, uint32_t buc
 uint32_t ct_lookup(struct conntrack *ct, struct env *env, uint64_t now, const struct ct_tuple *t,
 	uint16_t zone, uint8_t zone_dir);
 /* The confirmed one that already has direction `dir` of `c`; 0: none. Expired or not. */
-uint32_t ct_lookup_clash(const struct conntrack *ct, const struct conn *c, enum ct_dir dir);
+uint32_t ct_lookup_clash(struct conntrack *ct, const struct conn *c, enum ct_dir dir);
 /* Into the hash, by both directions or the reply's only. `hash` is set. */
 void ct_insert(struct conntrack *ct, struct conn *c, bool reply_only);
 
-/* A zeroed record with id and a version; not more than `max` of them. => NULL: no room, or no
+/* A zeroed record with id; not more than `max` of them. => NULL: no room, or no
  * memory. */
 struct conn *conn_new(struct conntrack *ct, uint32_t max);
 void conn_put(struct conntrack *ct, struct conn *c);
 /* A confirmed one leaves hash and wheel; packets may still hold it. */
 void conn_kill(struct env *env, struct conntrack *ct, struct conn *c);
-void conn_bump(struct env *env, struct conn *c);
+/* Something of it changed that a rule can see. */
+void conn_changed(struct conntrack *ct, struct conn *c);
 void ct_tell(struct conntrack *ct, enum ct_event e, const struct conn *c);
 
 /* ---- conntrack_wheel.c ---- */

@@ -375,18 +375,16 @@ timeout_of_state(const struct tunables *tunables, uint8_t state)
 	return tune_seconds(tunables, (enum tunable_id)timeouts[state]);
 }
 
-static uint64_t
-timeout_of(const struct ct_packet *k, const struct tcp_segment *s, uint8_t to)
+uint64_t
+tcp_timeout(const struct tunables *tunables, const struct conn_tcp *t, uint8_t kind, uint8_t to)
 {
-	const struct tunables *tunables = ct_tunables(k);
-	const struct conn_tcp *t = &k->c->tcp;
 	uint64_t usual = timeout_of_state(tunables, to);
 	uint64_t retrans = tune_seconds(tunables, TUNE_CT_TCP_RETRANS);
 	uint64_t unack = tune_seconds(tunables, TUNE_CT_TCP_UNACK);
 
 	if (t->retrans >= tune(tunables, TUNE_CT_TCP_MAX_RETRANS) && usual > retrans)
 		return retrans;
-	if (s->kind == TCP_IS_RST)
+	if (kind == TCP_IS_RST)
 		return tune_seconds(tunables, TUNE_CT_TCP_CLOSE);
 	if ((t->seen[0].flags | t->seen[1].flags) & TCP_DATA_UNACKED && usual > unack)
 		return unack;
@@ -429,7 +427,7 @@ take(struct ct_packet *k, const struct tcp_segment *s, uint8_t from, uint8_t to)
 	c->tcp.state = to;
 	if (from != to && to == TCP_CT_FIN_WAIT)
 		c->tcp.seen[dir].flags |= TCP_CLOSE_INIT;
-	timeout = timeout_of(k, s, to);
+	timeout = tcp_timeout(ct_tunables(k), &c->tcp, s->kind, to);
 	if (!(c->status & CT_SEEN_REPLY)) {
 		take_unanswered(k, s, from, to, timeout);
 		return CT_PASS;
@@ -487,5 +485,5 @@ conntrack_set_closing(struct env *env, const struct router *r, const struct pkt 
 		return;
 	c->expires = env->now + tune_seconds(&r->tunables, TUNE_CT_TCP_CLOSE);
 	wheel_update(r->live->filters->conntrack, env, c);
-	conn_bump(env, c);
+	conn_changed(r->live->filters->conntrack, c);
 }

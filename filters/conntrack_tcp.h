@@ -57,6 +57,8 @@ seq_after(uint32_t a, uint32_t b)
 
 /* Window scale and SACK permitted, of a SYN; leaves both as they are when there are no options. */
 void tcp_read_options(const struct tcp_segment *s, uint8_t *scale, uint8_t *flags);
+/* ns that a segment of `kind` leaves a connection whose state it has made `to`, once its window has moved. */
+uint64_t tcp_timeout(const struct tunables *tunables, const struct conn_tcp *t, uint8_t kind, uint8_t to);
 /* Is the segment within the window? Moves the window if so. */
 enum tcp_fit tcp_in_window(struct ct_packet *k, const struct tcp_segment *s);
 

@@ -173,7 +173,7 @@ empty_slot(struct conntrack *ct, struct env *env, uint32_t *head, unsigned budge
 		struct conn *c = conn_at(ct, *head);
 
 		budget--;
-		if (conn_expired(c, env->now)) {
+		if (conn_expired(ct, c, env->now)) {
 			conn_kill(env, ct, c);
 		} else {
 			wheel_remove(ct, c);

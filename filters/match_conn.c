@@ -16,11 +16,8 @@ static bool
 state_match(struct filter_ctx *c, const void *options, void *state)
 {
 	const struct xt_state_info *o = options;
-	struct conn *conn = conntrack_of(c->router, c->p);
 
 	(void)state;
-	if (conn)
-		record_read(c->p->recorder, &conn->version);
 	return o->statemask & conntrack_state_bit(c->p);
 }
 
@@ -148,8 +145,6 @@ ct_match(struct filter_ctx *c, const struct xt_conntrack_mtinfo3 *o)
 {
 	struct conn *conn = conntrack_of(c->router, c->p);
 
-	if (conn)
-		record_read(c->p->recorder, &conn->version);
 	if (o->match_flags & XT_CONNTRACK_STATE &&
 		!!(ct_state_bits(c->p, conn) & o->state_mask) ==
 			!!(o->invert_flags & XT_CONNTRACK_STATE))
@@ -217,7 +212,6 @@ connmark_match(struct filter_ctx *c, const void *options, void *state)
 	(void)state;
 	if (!conn)
 		return is_template(c) && (o->mark == 0) != !!o->invert;
-	record_read(c->p->recorder, &conn->version);
 	return ((conn->mark & o->mask) == o->mark) != !!o->invert;
 }
 

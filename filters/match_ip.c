@@ -79,20 +79,13 @@ ttl_check(const struct ext_check *c, const void *options, void **prepared)
 	return o->mode > IPT_TTL_GT ? ext_refuse(c, "unknown comparison %u", o->mode) : 0;
 }
 
-static uint8_t
-tos_of(const struct filter_ctx *c)
-{
-	record_guard(c->p->recorder, GUARD_TOS);
-	return pkt_ip4(c->p)->tos;
-}
-
 static bool
 tos_match_0(struct filter_ctx *c, const void *options, void *state)
 {
 	const struct tos_info_0 *o = options;
 
 	(void)state;
-	return (tos_of(c) == o->tos) != !!o->invert;
+	return (pkt_ip4(c->p)->tos == o->tos) != !!o->invert;
 }
 
 static bool
@@ -101,7 +94,7 @@ tos_match(struct filter_ctx *c, const void *options, void *state)
 	const struct xt_tos_match_info *o = options;
 
 	(void)state;
-	return ((tos_of(c) & o->tos_mask) == o->tos_value) != !!o->invert;
+	return ((pkt_ip4(c->p)->tos & o->tos_mask) == o->tos_value) != !!o->invert;
 }
 
 static bool
@@ -110,7 +103,7 @@ dscp_match(struct filter_ctx *c, const void *options, void *state)
 	const struct xt_dscp_info *o = options;
 
 	(void)state;
-	return (tos_of(c) >> XT_DSCP_SHIFT == o->dscp) != !!o->invert;
+	return (pkt_ip4(c->p)->tos >> XT_DSCP_SHIFT == o->dscp) != !!o->invert;
 }
 
 static int
@@ -223,7 +216,6 @@ packet_type(const struct filter_ctx *c)
 {
 	if (c->hook == RULES_OUTPUT || c->hook == RULES_POSTROUTING)
 		return PACKET_HOST;
-	record_guard(c->p->recorder, GUARD_MAC);
 	if (c->p->flags & PKT_BROADCAST)
 		return PACKET_BROADCAST;
 	return c->p->flags & PKT_MULTICAST ? PACKET_MULTICAST : PACKET_HOST;

@@ -24,7 +24,6 @@ mac_match(struct filter_ctx *c, const void *options, void *state)
 	(void)state;
 	if (!(p->flags & PKT_HAS_L2) || p->l2_len < 2 * ETH_ALEN)
 		return false;
-	record_guard(p->recorder, GUARD_MAC);
 	frame = (const uint8_t *)pkt_data(p) - p->l2_len;
 	return (memcmp(frame + ETH_ALEN, o->srcaddr, ETH_ALEN) == 0) != !!o->invert;
 }

@@ -17,6 +17,7 @@ enum {
 	TCP_HEADER = 20,
 	TCP_OPTIONS_MAX = 40,
 	TCP_FLAGS_AT = 13,
+	PATH_FLAGS = 0x17, /* SYN, ACK, FIN, RST: what a path knows of its packets (recorder.h) */
 	UDP_HEADER = 8,
 	ICMP_HEADER = 8,
 	PORTS = 4,
@@ -100,7 +101,7 @@ tcp_option_matches(struct filter_ctx *c, const struct xt_tcp *o, const uint8_t *
 static bool
 tcp_flags_match(const struct filter_ctx *c, const struct xt_tcp *o, const uint8_t *tcp)
 {
-	if (o->flg_mask)
+	if (o->flg_mask & ~PATH_FLAGS)
 		record_guard(c->p->recorder, GUARD_TCP_FLAGS);
 	return ((tcp[TCP_FLAGS_AT] & o->flg_mask) == o->flg_cmp) !=
 	       !!(o->invflags & XT_TCP_INV_FLAGS);

@@ -79,7 +79,6 @@ struct ruleset {
 	uint32_t needs; /* enum ext_needs of all rules; the nat table with a rule needs conntrack too */
 	uint64_t serial; /* of the ruleset; grows with every change of the router's rules */
 	struct rules *rules; /* what it was built from: ext options point there */
-	struct version version; /* bumped when it is replaced, for paths through it */
 };
 
 /*

@@ -174,6 +174,7 @@ live_hit(struct rule_live *live, const struct filter_ctx *ctx)
 {
 	live->packets++;
 	live->bytes += pkt_len(ctx->p);
+	record_credit(ctx->p->recorder, &live->packets, &live->bytes, 0, false);
 }
 
 /* Line of rule `number` of the present chain. `kind`: rule, return, policy. */
@@ -337,7 +338,6 @@ ruleset_run(const struct ruleset *r, struct filter_ctx *ctx)
 
 	if (!entry || ctx->p->family != AF_INET)
 		return FILTER_ACCEPT;
-	record_read(ctx->p->recorder, (struct version *)&r->version);
 	ctx->malformed = false;
 	w.ctx = ctx;
 	w.chain = w.entry = entry;

@@ -3,6 +3,7 @@
 #include "fabric/base/csum.h"
 #include "filters/conntrack.h"
 #include "filters/extensions.h"
+#include "filters/live.h"
 
 #include <arpa/inet.h>
 #include <linux/netfilter/x_tables.h>
@@ -50,23 +51,18 @@ connmark_apply(struct filter_ctx *c, struct conn *conn, const struct xt_connmark
 	else
 		mark = (conn->mark & ~o->ctmask) ^ shifted(o, p->mark & o->nfmask);
 	if (mark != conn->mark)
-		conntrack_set_mark(c->env, conn, mark);
+		conntrack_set_mark(c->router->live->filters->conntrack, conn, mark);
 }
 
-/*
- * The version is noted before the mark is set: a mark that changes with each packet (--xor-mark)
- * leaves no path that holds.
- */
+/* A mark that changes with each packet (--xor-mark) leaves no path that holds: it ends them. */
 static enum filter_verdict
 connmark_run(struct filter_ctx *c, const void *options, void *state)
 {
 	struct conn *conn = conntrack_of(c->router, c->p);
 
 	(void)state;
-	if (conn) {
-		record_read(c->p->recorder, &conn->version);
+	if (conn)
 		connmark_apply(c, conn, options);
-	}
 	return FILTER_CONTINUE;
 }
 
@@ -156,7 +152,6 @@ change_tos(struct filter_ctx *c, uint8_t keep, uint8_t flip)
 	struct iphdr *ip = pkt_ip4(c->p);
 	uint8_t tos = (ip->tos & keep) ^ flip;
 
-	record_guard(c->p->recorder, GUARD_TOS);
 	if (tos != ip->tos) {
 		ip->check = csum_replace2(ip->check, htons(ip->tos), htons(tos));
 		ip->tos = tos;

@@ -170,6 +170,7 @@ note_fragment(struct datagram *d, struct pkt *p)
 	datagram_charge(d, p);
 	record_refuse(p->recorder, "it is a fragment");
 	p->recorder = NULL;
+	p->recorder = NULL;
 	p->in_slot = p->in ? p->in->slot : 0;
 }
 

@@ -24,7 +24,7 @@ struct router_live {
 	struct icmp_limit *icmp;
 	struct filters_live *filters;
 	uint16_t ip_id;         /* of packets it makes */
-	struct version version; /* configuration of the router: bumped when a generation changes it */
+	struct version version; /* bumped when a generation changes the router, its rules included, or one of its links goes up or down */
 };
 
 struct router {

@@ -8,7 +8,7 @@
 
 #include "fabric/base/pkt.h"
 #include "fabric/base/timer.h"
-#include "fabric/base/version.h"
+#include "fabric/base/recorder.h"
 
 struct env;
 

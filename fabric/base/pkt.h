@@ -14,7 +14,7 @@
 
 #include "fabric/base/addr.h"
 #include "fabric/base/drop.h"
-#include "fabric/base/version.h"
+#include "fabric/base/recorder.h"
 
 #include <rte_mbuf.h>
 

@@ -66,6 +66,7 @@
 	X(MAC_TABLE, "mac_table", "entries", 4096, 16, 1000000, "learned MAC addresses of one LAN") \
 	X(MAC_AGEING_TIME, "mac_ageing_time", "ms", 300000, 1000, 86400000, "a silent MAC address is forgotten after") \
 	X(IDLE_POLL_TIME, "idle_poll_time", "us", 50, 0, 1000000, "how long a worker polls after its last packet") \
+	X(PATH_CACHE, "path_cache", "0/1", 1, 0, 1, "established flows go by one lookup; 0: every packet through every rule") \
 	X(SLOW_QUEUE, "slow_queue", "packets", 4096, 64, 65536, \
 			"packets that a worker itself makes and has not handled yet")
 

@@ -8,14 +8,12 @@
  * change an answer has a struct version; whoever changes it calls version_bump() in the same critical section.
  *
  * One epoch counts all bumps of the fabric: a holder of versions compares the epoch first and the versions
- * only when it has moved.
+ * only when it has moved. Connections change too often for that; they know their paths and end them (filters/conntrack.h).
  */
 #ifndef FABRIC_BASE_VERSION_H
 #define FABRIC_BASE_VERSION_H
 
 #include <stdatomic.h>
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 enum reads {
@@ -38,52 +36,6 @@ version_bump(struct epoch *e, struct version *v)
 {
 	atomic_fetch_add_explicit(&v->n, 1, memory_order_release);
 	atomic_fetch_add_explicit(&e->n, 1, memory_order_release);
-}
-
-enum guard { GUARD_TTL = 1, GUARD_LENGTH = 2, GUARD_TOS = 4, GUARD_TCP_FLAGS = 8, GUARD_MAC = 16, GUARD_OPTIONS = 32 };
-
-enum { RECORD_MAX = 64 };
-
-/* Rides along with one packet; NULL in the descriptor when nobody records. */
-struct recorder {
-	struct {
-		struct version *object;
-		uint32_t seen;
-	} reads[RECORD_MAX];
-	uint16_t n;
-	uint16_t guards;   /* enum guard */
-	bool refused;      /* no path, and why */
-	const char *because;
-};
-
-static inline void
-record_refuse(struct recorder *r, const char *because)
-{
-	if (r && !r->refused) {
-		r->refused = true;
-		r->because = because;
-	}
-}
-
-static inline void
-record_guard(struct recorder *r, enum guard g)
-{
-	if (r)
-		r->guards |= (uint16_t)g;
-}
-
-static inline void
-record_read(struct recorder *r, struct version *object)
-{
-	if (!r)
-		return;
-	if (r->n == RECORD_MAX) {
-		record_refuse(r, "it depends on too many objects");
-		return;
-	}
-	r->reads[r->n].object = object;
-	r->reads[r->n].seen = atomic_load_explicit(&object->n, memory_order_acquire);
-	r->n++;
 }
 
 #endif

@@ -197,9 +197,10 @@ filter_of(const json_t *msg, unsigned *n)
 	return filter;
 }
 
-/* Where "NODE:INTERFACE" or a link's name ("A:if=B:if") is captured; *frames: Ethernet. NULL: no such place. */
+/* Where "NODE:INTERFACE" or a link's name ("A:if=B:if") is captured; *frames: Ethernet; *version: of what paths
+ * go by there. NULL: no such place. */
 static struct capture **
-capture_place(struct engine *e, const char *at, bool *frames)
+capture_place(struct engine *e, const char *at, bool *frames, struct version **version)
 {
 	char node[64], *colon, *end;
 	const struct cfg_node *n;
@@ -220,8 +221,11 @@ capture_place(struct engine *e, const char *at, bool *frames)
 		return NULL;
 	pi = placed_iface(e->placement, i);
 	*frames = i->kind == CFG_OSA || i->kind == CFG_LAN;
-	if (n->kind == CFG_ROUTER)
+	if (n->kind == CFG_ROUTER) {
+		*version = &pi->live->version;
 		return &pi->live->captures;
+	}
+	*version = e->ports[pi->port] ? &e->ports[pi->port]->version : NULL;
 	return e->ports[pi->port] ? &e->ports[pi->port]->captures : NULL;
 }
 
@@ -231,7 +235,8 @@ start_capture(struct server *s, struct client *c, const json_t *msg)
 	struct engine *e = s->engine;
 	const char *at = json_string_value(json_object_get(msg, "at"));
 	bool frames = false;
-	struct capture **list = at ? capture_place(e, at, &frames) : NULL;
+	struct version *version = NULL;
+	struct capture **list = at ? capture_place(e, at, &frames, &version) : NULL;
 	struct bpf_insn *filter;
 	unsigned n;
 
@@ -254,6 +259,7 @@ start_capture(struct server *s, struct client *c, const json_t *msg)
 	}
 	slow_lock(&e->control);
 	capture_attach(c->capture, list);
+	version_bump(&e->epoch, version); /* paths go by captures */
 	slow_unlock(&e->control);
 	return json_pack("{s:b, s:i}", "ok", 1, "linktype", frames ? 1 : 101);
 }

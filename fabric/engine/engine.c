@@ -16,6 +16,8 @@
 #include <sys/mman.h>
 #include <time.h>
 
+enum { PATHS = 1 << 20 /* of one worker; memory comes as it is used */ };
+
 uint64_t
 clock_now(void)
 {
@@ -111,6 +113,25 @@ workers_init(struct engine *e, unsigned n)
 	return rc;
 }
 
+void
+engine_use_paths(struct engine *e, bool on)
+{
+	for (unsigned i = 0; i < e->n_workers; i++)
+		e->workers[i].cache = on ? e->paths.caches[i] : NULL;
+	if (!on)
+		paths_flush(&e->paths);
+}
+
+static int
+path_caches_init(struct engine *e)
+{
+	int rc = paths_init(&e->paths, &e->control.walker.env, e->n_workers, PATHS);
+
+	if (rc == 0)
+		engine_use_paths(e, true);
+	return rc;
+}
+
 int
 engine_start(struct engine *e)
 {
@@ -142,6 +163,8 @@ engine_init(struct engine *e, unsigned workers, unsigned buffers)
 		rc = tables_init(e);
 	if (rc == 0)
 		rc = workers_init(e, workers);
+	if (rc == 0)
+		rc = path_caches_init(e);
 	return rc;
 }
 
@@ -156,6 +179,7 @@ engine_fini(struct engine *e)
 	for (unsigned i = 0; i < e->n_workers; i++)
 		worker_fini(&e->workers[i]);
 	worker_fini(&e->control);
+	paths_fini(&e->paths);
 	queues_free(e->queues);
 	nflog_free(e->nflog);
 	free(e->workers);

@@ -8,13 +8,14 @@
  *
  * The slow way is serialised by one lock (struct slow_lock). Under it: walking packets, timers, neighbours, reassembly, MAC
  * tables, captures, probes, and the exchange of the generation. Outside it: receiving from and sending to ports. The order of
- * locks is slow lock, then a port's own lock; no other lock is held together with these.
+ * locks is slow lock, then a path cache's, then a port's own lock; no other lock is held together with these.
  */
 #ifndef FABRIC_ENGINE_ENGINE_H
 #define FABRIC_ENGINE_ENGINE_H
 
 #include "drivers/port.h"
 #include "fabric/control/config.h"
+#include "fabric/engine/path.h"
 #include "fabric/router/fabric.h"
 
 #include <pthread.h>
@@ -55,9 +56,10 @@ struct engine_port {
 	bool ready;            /* on the worker's ready list; under its ready_lock */
 	TAILQ_ENTRY(engine_port) ready_link;
 	struct capture *captures; /* under the slow lock */
-	struct counters count;    /* to and from the guest, as on the wire; under the slow lock */
-	uint64_t wakeups;         /* deliveries after the guest was idle for a second; under the slow lock */
-	uint64_t last_sent;       /* ns, CLOCK_MONOTONIC; under the slow lock */
+	struct version version;   /* whom it leads to, whether the guest is up, whether somebody captures */
+	struct counters count;    /* as on the wire; rx: its worker; tx: under the slow lock, and what paths have counted when they are asked */
+	uint64_t wakeups;         /* deliveries after the guest was idle for a second; whoever sends */
+	uint64_t last_sent;       /* ns, CLOCK_MONOTONIC; whoever sends */
 };
 
 struct worker {
@@ -69,6 +71,7 @@ struct worker {
 	atomic_bool stop;
 	bool running;     /* control thread */
 	uint64_t poll_ns; /* idle_poll_time, as of the last time it held the slow lock */
+	struct path_cache *_Atomic cache; /* NULL: of the control thread, or switched off */
 	struct pkt_queue queue; /* packets that were made or waited, to be started */
 	unsigned queued;
 	struct {
@@ -99,6 +102,7 @@ struct engine {
 	struct rte_rcu_qsbr *rcu;
 	struct worker *workers;
 	unsigned n_workers;
+	struct paths paths;
 	struct worker control; /* walks packets for the control thread; receives nothing */
 	TAILQ_HEAD(, probe) probes; /* under the slow lock */
 	uint16_t probe_id;
@@ -127,6 +131,8 @@ void engine_fini(struct engine *e);
 /* The slow lock; `w` sees the published fabric and the time afterwards. */
 void slow_lock(struct worker *w);
 void slow_unlock(struct worker *w);
+/* Switches the path cache on or off. Under the slow lock, or before the workers start. */
+void engine_use_paths(struct engine *e, bool on);
 /* The router of this name, in any case, of the published generation; NULL: none. Control thread. */
 const struct router *engine_router(const struct engine *e, const char *name);
 /* Waits until no worker can hold anything that was unlinked before. Not under the slow lock. */
@@ -143,6 +149,8 @@ void worker_run_queue(struct worker *w);
 /* Under the slow lock, by the control thread: packets that wait in the queue find their places in the generation to come. */
 void worker_follow(struct worker *w, const struct fabric *next);
 void worker_flush(struct worker *w);
+/* Takes a packet as the port sends it; it leaves with the next worker_flush(). */
+void worker_send(struct worker *w, struct engine_port *ep, struct pkt *p);
 
 /* env.c: buffers and queue for the floors below. */
 extern const struct env_ops engine_env_ops;
@@ -157,7 +165,7 @@ void engine_port_unlink(struct engine *e, struct engine_port *ep);
 void engine_port_free(struct engine_port *ep); /* closes the port; after a grace period */
 /* Number of packets on the wire that a packet at a port stands for, parsed or not. */
 uint32_t engine_port_segments(const struct pkt *p);
-/* Takes what a port has received, and starts what that has queued: flows stay in order. Under the slow lock. */
+/* Takes what a port has received, past the slow way where there are paths, and starts what that has queued: flows stay in order. */
 void engine_port_input(struct worker *w, struct engine_port *ep, struct pkt **p, uint16_t n);
 
 #endif

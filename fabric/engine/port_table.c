@@ -93,6 +93,7 @@ engine_port_unlink(struct engine *e, struct engine_port *ep)
 		TAILQ_REMOVE(&w->ready, ep, ready_link);
 	ep->ready = true; /* never again */
 	rte_spinlock_unlock(&w->ready_lock);
+	version_bump(&e->epoch, &ep->version);
 	capture_end_all(&ep->captures);
 }
 
@@ -143,19 +144,65 @@ input(struct walker *w, const struct attach *to, struct pkt *p)
 	}
 }
 
-void
-engine_port_input(struct worker *w, struct engine_port *ep, struct pkt **p, uint16_t n)
+static void
+count_rx(struct engine_port *ep, struct pkt *const *p, uint16_t n)
 {
-	static const struct attach nowhere = {ATTACH_NONE, 0, 0};
-	const struct fabric *f = w->walker.fabric;
-	const struct attach *to = ep->slot < f->n_ports ? &f->ports[ep->slot] : &nowhere;
-
 	for (uint16_t i = 0; i < n; i++) {
 		ep->count.rx_packets += engine_port_segments(p[i]);
 		ep->count.rx_bytes += pkt_len(p[i]);
-		if (ep->captures)
-			capture_packet(&w->walker, ep->captures, p[i], ep->port->frames, true);
-		input(&w->walker, to, p[i]);
-		worker_run_queue(w);
 	}
+}
+
+/* Under the slow lock. */
+static void
+walk(struct worker *w, struct engine_port *ep, struct path_cache *cache, struct path_burst *b, unsigned i)
+{
+	static const struct attach nowhere = {ATTACH_NONE, 0, 0};
+	const struct fabric *f = w->walker.fabric;
+	struct pkt *p = b->p[i];
+
+	if (ep->captures)
+		capture_packet(&w->walker, ep->captures, p, ep->port->frames, true);
+	else if (cache)
+		p->recorder = path_begin(cache, b, i);
+	input(&w->walker, ep->slot < f->n_ports ? &f->ports[ep->slot] : &nowhere, p);
+	worker_run_queue(w);
+}
+
+/* Takes the packets from `from` on that have paths. => how many. */
+static unsigned
+follow_paths(struct worker *w, const struct engine_port *ep, struct path_cache *cache, struct path_burst *b, unsigned from)
+{
+	void *to[BURST];
+	unsigned n = cache && !ep->captures ? path_run(cache, b, from, to) : 0;
+
+	for (unsigned i = 0; i < n; i++)
+		worker_send(w, to[i], b->p[from + i]);
+	return n;
+}
+
+void
+engine_port_input(struct worker *w, struct engine_port *ep, struct pkt **p, uint16_t n)
+{
+	struct path_ingress in = {.slot = ep->slot <= UINT16_MAX ? (uint16_t)ep->slot : 0, .version = &ep->version};
+	struct path_cache *cache = w->cache; /* it may be switched off meanwhile */
+	struct path_burst b;
+	unsigned i = 0;
+
+	b.p = p;
+	b.n = n;
+	count_rx(ep, p, n);
+	if (cache) {
+		w->walker.env.now = clock_now();
+		path_lock(cache);
+		path_prepare(cache, &b, &in, p, n, w->walker.env.now);
+		i = follow_paths(w, ep, cache, &b, 0);
+		path_unlock(cache);
+	}
+	if (i == n)
+		return;
+	slow_lock(w);
+	for (; i < n; i += 1 + follow_paths(w, ep, cache, &b, i + 1))
+		walk(w, ep, cache, &b, i);
+	slow_unlock(w);
 }

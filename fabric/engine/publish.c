@@ -91,6 +91,27 @@ adopt_routers(struct engine *e, const struct fabric *now, const struct fabric *n
 	}
 }
 
+static bool
+same_members(const struct lan *a, const struct lan *b)
+{
+	return a->n_members == b->n_members && memcmp(a->members, b->members, a->n_members * sizeof(*a->members)) == 0;
+}
+
+/* Whom a LAN or a port leads to. Of LANs that come or go nobody has read anything. */
+static void
+adopt_places(struct engine *e, const struct fabric *now, const struct fabric *next)
+{
+	for (size_t i = 0; i < now->n_lans && i < next->n_lans; i++) {
+		if (now->lans[i] && next->lans[i] && now->lans[i]->live == next->lans[i]->live &&
+				!same_members(now->lans[i], next->lans[i]))
+			version_bump(&e->epoch, lan_version(next->lans[i]->live));
+	}
+	for (size_t i = 0; i < now->n_ports && i < next->n_ports; i++) {
+		if (e->ports[i] && memcmp(&now->ports[i], &next->ports[i], sizeof(now->ports[i])) != 0)
+			version_bump(&e->epoch, &e->ports[i]->version);
+	}
+}
+
 static void
 adopt_tunables(struct engine *e, const struct config *c, const struct placement *place)
 {
@@ -101,6 +122,7 @@ adopt_tunables(struct engine *e, const struct config *c, const struct placement 
 		if (tunable_find(c->tunables[i].name, &id))
 			e->tunables.value[id] = c->tunables[i].value;
 	}
+	engine_use_paths(e, tune(&e->tunables, TUNE_PATH_CACHE));
 	for (size_t i = 0; i < c->n_lans; i++)
 		lan_live_tune(place->lans[i].live, (size_t)tune(&e->tunables, TUNE_MAC_TABLE),
 				tune_ns(&e->tunables, TUNE_MAC_AGEING_TIME));
@@ -130,6 +152,7 @@ commit(struct change *c, struct config *config, struct retired *r)
 	e->config = config;
 	adopt_tunables(e, config, c->place);
 	adopt_routers(e, r->fabric, c->next);
+	adopt_places(e, r->fabric, c->next);
 	adopt_rules(e, r->fabric, c->next, c->place);
 	adopt_queues(e, c->next);
 	retire_unlink(e, r);
@@ -218,8 +241,16 @@ publish_nothing(struct engine *e)
 	e->placement = NULL;
 	e->config = NULL;
 	e->control.walker.env.now = clock_now();
+	paths_flush(&e->paths);
 	retire_unlink(e, &r);
 	retire_free(e, &r);
+}
+
+static void
+guest_state(struct engine *e, struct engine_port *ep, bool up)
+{
+	ep->guest_up = up;
+	version_bump(&e->epoch, &ep->version);
 }
 
 void
@@ -228,7 +259,7 @@ publish_guest_state(struct engine *e, const char *port, bool up)
 	slow_lock(&e->control);
 	for (uint32_t slot = 1; slot < e->ports_end; slot++) {
 		if (e->ports[slot] && strcmp(e->ports[slot]->port->name, port) == 0)
-			e->ports[slot]->guest_up = up;
+			guest_state(e, e->ports[slot], up);
 	}
 	if (e->placement)
 		carriers_update(e, e->placement);

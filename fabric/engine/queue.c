@@ -253,6 +253,7 @@ queue_take(struct queues *all, struct env *env, struct pkt *p, uint16_t number)
 		pkt_checksum_complete(p);
 	record_refuse(p->recorder, "it waited for a program's verdict");
 	p->recorder = NULL;
+	p->recorder = NULL;
 	p->in_slot = p->in ? p->in->slot : 0;
 	p->out_slot = p->out ? p->out->slot : 0;
 	p->router = NULL;

@@ -64,6 +64,7 @@ iface_stays(const struct placement *next, const struct cfg_iface *i, const struc
 static void
 unlink_iface(struct env *env, struct iface_live *live)
 {
+	version_bump(env->epoch, &live->version);
 	capture_end_all(&live->captures);
 	if (live->neigh)
 		neigh_table_free(live->neigh, env);
@@ -75,6 +76,7 @@ unlink_router(struct env *env, struct queues *queues, struct router_live *live)
 {
 	queue_router_gone(queues, env, live);
 	live->now = NULL;
+	version_bump(env->epoch, &live->version);
 	reasm_free(live->reasm, env);
 	live->reasm = NULL;
 	followers_end(live);
@@ -109,9 +111,16 @@ same_lan(const struct placement *next, const struct cfg_iface *was, const struct
 	return now && strcmp(now->name, lan->name) == 0;
 }
 
+static void
+forget_member(struct epoch *epoch, struct lan_live *lan, uint32_t member)
+{
+	lan_forget(lan, member);
+	version_bump(epoch, lan_version(lan));
+}
+
 /* What LANs have learned of members that have left or moved. */
 static void
-forget_members(const struct placement *old, const struct placement *next)
+forget_members(struct epoch *epoch, const struct placement *old, const struct placement *next)
 {
 	for (size_t n = 0; n < old->config->n_nodes; n++) {
 		const struct cfg_node *node = &old->config->nodes[n];
@@ -123,7 +132,7 @@ forget_members(const struct placement *old, const struct placement *next)
 
 			if (pl && (!now || !same_lan(next, &node->ifaces[i], lan) ||
 						  now->member != old->nodes[n].ifaces[i].member))
-				lan_forget(pl->live, old->nodes[n].ifaces[i].member);
+				forget_member(epoch, pl->live, old->nodes[n].ifaces[i].member);
 		}
 	}
 }
@@ -135,8 +144,9 @@ retire_unlink(struct engine *e, struct retired *r)
 		engine_port_unlink(e, r->ports[i]);
 	if (!r->place)
 		return;
-	forget_members(r->place, e->placement);
+	forget_members(&e->epoch, r->place, e->placement);
 	unlink_routers(&e->control.walker.env, e->queues, r->place, e->placement);
+	paths_sweep(&e->paths);
 }
 
 static void

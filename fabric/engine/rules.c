@@ -99,6 +99,7 @@ need_conntrack(struct engine *e, const struct router *r)
 	ct = conntrack_new(r->live, seed);
 	if (!ct)
 		return -ENOMEM;
+	conntrack_paths_set(ct, &e->paths.seam);
 	slow_lock(&e->control);
 	r->live->filters->conntrack = ct;
 	slow_unlock(&e->control);
@@ -152,8 +153,8 @@ in_slot(const struct fabric *f, size_t slot)
 static void
 begin(struct engine *e, const struct router *was, const struct router *r)
 {
-	if (was && was->rules && was->rules != r->rules)
-		version_bump(&e->epoch, (struct version *)(uintptr_t)&was->rules->version);
+	if (was && was->rules != r->rules)
+		version_bump(&e->epoch, &r->live->version);
 	if (r->rules && (!was || was->rules != r->rules))
 		ruleset_begin((struct ruleset *)(uintptr_t)r->rules, e->control.walker.env.now);
 }
@@ -284,6 +285,7 @@ swap_router(struct engine *e, struct fabric *next, struct router *r)
 	for (unsigned i = 0; i < e->n_workers; i++)
 		worker_follow(&e->workers[i], next);
 	worker_follow(&e->control, next);
+	paths_sweep(&e->paths);
 	slow_unlock(&e->control);
 	if (r->rules)
 		compile_ruleset(e->compiler, r->rules);
@@ -354,6 +356,7 @@ show_rules(struct engine *e, const json_t *request, int *fd)
 		return wire_error("there is no router '%s'", node ? node : "");
 	if (r->rules) {
 		slow_lock(&e->control);
+		paths_credit(&e->paths);
 		bytes = ruleset_encode(r->rules, &len);
 		slow_unlock(&e->control);
 	} else {

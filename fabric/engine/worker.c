@@ -23,7 +23,28 @@ enum {
 	EVENTS = 64,
 	POLLED_INTERVAL_NS = 100000, /* ports without descriptor are looked at this often when nothing comes */
 	QUEUE_BUDGET = 512,          /* queued packets started in one turn */
+	WAKEUP_NS = 1000000000,      /* a guest that got nothing for so long is woken */
 };
+
+void
+worker_send(struct worker *w, struct engine_port *ep, struct pkt *p)
+{
+	w->out[w->n_out].to = ep;
+	w->out[w->n_out].p = p;
+	if (++w->n_out == OUT_MAX)
+		worker_flush(w);
+}
+
+static void
+record_path(struct worker *w, struct engine_port *ep, struct pkt *p)
+{
+	const struct path_egress to = {
+			.port = ep, .version = &ep->version, .packets = &ep->count.tx_packets, .bytes = &ep->count.tx_bytes};
+
+	if (ep->captures)
+		record_refuse(p->recorder, "it is captured");
+	path_record(p, &w->walker.env, &to);
+}
 
 static void
 send_to_port(struct walker *walker, uint32_t port, struct pkt *p)
@@ -43,13 +64,9 @@ send_to_port(struct walker *walker, uint32_t port, struct pkt *p)
 		capture_packet(walker, ep->captures, p, ep->port->frames, false);
 	ep->count.tx_packets += engine_port_segments(p);
 	ep->count.tx_bytes += pkt_len(p);
-	if (walker->env.now - ep->last_sent > 1000000000u)
-		ep->wakeups++;
-	ep->last_sent = walker->env.now;
-	w->out[w->n_out].to = ep;
-	w->out[w->n_out].p = p;
-	if (++w->n_out == OUT_MAX)
-		worker_flush(w);
+	if (p->recorder)
+		record_path(w, ep, p);
+	worker_send(w, ep, p);
 }
 
 void
@@ -63,6 +80,9 @@ worker_flush(struct worker *w)
 
 		while (i < w->n_out && w->out[i].to == ep)
 			batch[n++] = w->out[i++].p;
+		if (w->walker.env.now - ep->last_sent > WAKEUP_NS)
+			ep->wakeups++;
+		ep->last_sent = w->walker.env.now;
 		if (ep->port->fd < 0)
 			rte_spinlock_lock(&ep->lock);
 		ep->port->ops->tx(ep->port, &w->walker.env, batch, n);
@@ -78,9 +98,10 @@ worker_run_queue(struct worker *w)
 	/* the control thread has no next turn */
 	unsigned budget = w->id == WORKERS_MAX ? UINT_MAX : QUEUE_BUDGET;
 
-	for (unsigned i = 0; i < budget && w->queued; i++) {
-		struct pkt *p = STAILQ_FIRST(&w->queue);
+	struct pkt *p;
 
+	for (unsigned i = 0; i < budget && w->queued; i++) {
+		p = STAILQ_FIRST(&w->queue);
 		STAILQ_REMOVE_HEAD(&w->queue, queue);
 		w->queued--;
 		if (p->router)
@@ -88,6 +109,8 @@ worker_run_queue(struct worker *w)
 		else
 			pkt_drop(&w->walker.env, &w->walker.env.drops, p, DROP_IFACE_GONE);
 	}
+	STAILQ_FOREACH(p, &w->queue, queue)
+		p->recorder = NULL; /* the next packet takes it */
 }
 
 /* => false: the place of the packet in the next generation is gone. */
@@ -137,9 +160,7 @@ receive(struct worker *w, struct engine_port *ep)
 		epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, ep->port->fd, NULL);
 	if (n == 0)
 		return 0;
-	slow_lock(w);
 	engine_port_input(w, ep, burst, n);
-	slow_unlock(w);
 	worker_flush(w);
 	w->stats.packets += n;
 	w->stats.bursts++;

@@ -22,6 +22,8 @@ struct lan {
 /* `limit` entries at most; addresses silent for `ageing` ns are forgotten when looked for. => NULL with errno ENOMEM. */
 struct lan_live *lan_live_new(size_t limit, uint64_t ageing);
 void lan_live_free(struct lan_live *l);
+/* To be bumped when members change, or what was learned is forgotten. */
+struct version *lan_version(struct lan_live *l);
 /* New bounds. Entries beyond a smaller limit stay until they age. */
 void lan_live_tune(struct lan_live *l, size_t limit, uint64_t ageing);
 

@@ -16,6 +16,7 @@ struct lan_live {
 	uint64_t ageing;
 	uint64_t full_until; /* ns, CLOCK_MONOTONIC: nothing ages before, 0: not known to be full */
 	uint64_t seed;
+	struct version version; /* where addresses are, and which members there are */
 };
 
 static bool
@@ -61,6 +62,12 @@ lan_live_free(struct lan_live *l)
 		return;
 	free(l->slots);
 	free(l);
+}
+
+struct version *
+lan_version(struct lan_live *l)
+{
+	return &l->version;
 }
 
 void
@@ -128,20 +135,24 @@ make_room(struct lan_live *l, uint64_t now)
 	return rebuild(l, full ? l->size : l->size * 2, horizon(l, now), UINT32_MAX) == 0 && l->used < l->limit;
 }
 
-void
+bool
 mac_table_learn(struct lan_live *l, const struct mac_addr *mac, uint32_t member, uint64_t now)
 {
 	struct lan_mac *e = find(l, mac);
+	bool moved;
 
 	if (is_empty(e)) {
 		if (!make_room(l, now))
-			return;
+			return false;
 		e = find(l, mac);
 		l->used++;
 		e->mac = *mac;
+		e->member = member;
 	}
+	moved = e->member != member;
 	e->member = member;
 	e->seen = now;
+	return moved;
 }
 
 bool

@@ -16,8 +16,6 @@ deliver(struct walker *w, const struct attach *to, struct pkt *p)
 {
 	const struct router *r;
 
-	record_refuse(p->recorder, "it went through a LAN");
-	p->recorder = NULL;
 	switch (to->kind) {
 	case ATTACH_PORT:
 		w->send(w, to->a, p);
@@ -38,6 +36,7 @@ flood(struct walker *w, const struct lan *lan, uint32_t from, struct pkt *p)
 {
 	const struct attach *last = NULL;
 
+	record_refuse(p->recorder, "a LAN flooded it");
 	for (uint32_t i = 0; i < lan->n_members; i++) {
 		if (i == from || lan->members[i].kind == ATTACH_NONE)
 			continue;
@@ -83,7 +82,9 @@ lan_input(struct walker *w, const struct lan *lan, uint32_t from, struct pkt *p)
 		lan_drop(w, p, DROP_LAN_FILTER);
 		return;
 	}
-	mac_table_learn(lan->live, &src, from, w->env.now);
+	if (mac_table_learn(lan->live, &src, from, w->env.now))
+		version_bump(w->env.epoch, lan_version(lan->live));
+	record_read(p->recorder, lan_version(lan->live));
 	if (mac_is_multicast(&dst) || !mac_table_find(lan->live, &dst, w->env.now, &member) ||
 			member >= lan->n_members)
 		flood(w, lan, from, p);

@@ -22,6 +22,7 @@ count_tx(const struct pkt *p)
 
 	c->tx_packets += pkt_segments(p);
 	c->tx_bytes += pkt_len(p);
+	record_credit(p->recorder, &c->tx_packets, &c->tx_bytes, 0, true);
 }
 
 /* Takes a frame to what the interface, which can be used, is attached to. */
@@ -31,8 +32,7 @@ send_frame(struct walker *w, struct pkt *p)
 	const struct iface *out = p->out;
 
 	p->l2_len = sizeof(struct ether_header);
-	if (out->live->captures && w->capture)
-		w->capture(w, out->live->captures, p, true, true);
+	tap(w, out, p, true, true);
 	if (out->attach.kind == ATTACH_LAN)
 		lan_input(w, w->fabric->lans[out->attach.a], out->attach.b, p);
 	else if (out->attach.kind == ATTACH_PORT)
@@ -114,14 +114,14 @@ enter(struct walker *w, struct pkt *p, const struct router *r, const struct ifac
 
 	c->rx_packets += pkt_segments(p);
 	c->rx_bytes += pkt_len(p);
+	record_credit(p->recorder, &c->rx_packets, &c->rx_bytes, 0, true);
 	p->router = r;
 	p->in = in;
 	p->out = NULL;
 	p->flags &= (uint16_t) ~(PKT_HAS_L2 | PKT_LOCAL | PKT_BROADCAST | PKT_MULTICAST | PKT_REASSEMBLED);
 	p->frag_max = 0;
 	p->l2_len = 0;
-	if (in->live->captures && w->capture)
-		w->capture(w, in->live->captures, p, false, false);
+	tap(w, in, p, false, false);
 }
 
 static enum verdict
@@ -166,8 +166,7 @@ leave_by_point_to_point(struct walker *w, struct step *s)
 
 	if (p->flags & PKT_BROADCAST || dst == INADDR_BROADCAST || ip4_is_multicast(dst))
 		return drop(s, DROP_LINK_BROADCAST);
-	if (p->out->live->captures && w->capture)
-		w->capture(w, p->out->live->captures, p, false, true);
+	tap(w, p->out, p, false, true);
 	if (p->out->attach.kind == ATTACH_ROUTER)
 		return leave_by_link(w, s);
 	if (p->out->attach.kind == ATTACH_PORT)

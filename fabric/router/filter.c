@@ -16,12 +16,16 @@ static_assert(HOOK_PREROUTING == (int)RULES_PREROUTING && HOOK_POSTROUTING == (i
  * translated ones: a rule that goes leaves what runs alone.
  */
 static bool
-tracks(const struct router *r)
+tracks(const struct router *r, struct recorder *recorder)
 {
 	if (!r->live->filters || !r->live->filters->conntrack)
 		return false;
-	return (r->rules && r->rules->needs & NEEDS_CONNTRACK) || tune(&r->tunables, TUNE_CT_TRACKING) ||
-			nat_in_use(r->live->filters->conntrack);
+	if ((r->rules && r->rules->needs & NEEDS_CONNTRACK) || tune(&r->tunables, TUNE_CT_TRACKING))
+		return true;
+	if (!nat_in_use(r->live->filters->conntrack))
+		return false;
+	record_refuse(recorder, "its router tracks only until the last translation has ended");
+	return true;
 }
 
 enum verdict
@@ -31,7 +35,7 @@ filter_defragment(struct walker *w, struct step *s)
 	const struct router *r = p->router;
 	uint8_t hook = p->hook, stage = p->stage;
 
-	if (!(p->flags & PKT_FRAGMENT) || p->ct || !tracks(r))
+	if (!(p->flags & PKT_FRAGMENT) || p->ct || !tracks(r, p->recorder))
 		return VERDICT_ACCEPT;
 	whole = reasm_input(r->live->reasm, &w->env, hook == HOOK_OUTPUT ? REASM_CONNTRACK_OUT : REASM_CONNTRACK_IN, p);
 	if (!whole)
@@ -48,9 +52,13 @@ filter_track(struct walker *w, struct step *s)
 {
 	struct pkt *p = s->p;
 
-	if (!tracks(p->router))
+	if (!tracks(p->router, p->recorder))
 		return VERDICT_ACCEPT;
-	return conntrack_input(&w->env, p->router, p, p->hook, &s->why) == FILTER_DROP ? VERDICT_DROP : VERDICT_ACCEPT;
+	if (conntrack_input(&w->env, p->router, p, p->hook, &s->why) == FILTER_DROP)
+		return VERDICT_DROP;
+	if (p->recorder)
+		conntrack_record(&w->env, p->router, p, p->recorder);
+	return VERDICT_ACCEPT;
 }
 
 enum verdict

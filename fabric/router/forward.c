@@ -9,7 +9,6 @@
 enum verdict
 forward_ttl(struct walker *w, struct step *s)
 {
-	record_guard(s->p->recorder, GUARD_TTL);
 	if (pkt_ip4(s->p)->ttl > 1)
 		return VERDICT_ACCEPT;
 	icmp_error(&w->env, s->p->router, s->p, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
@@ -36,7 +35,7 @@ decrement_ttl(struct iphdr *ip)
 enum verdict
 forward_mtu(struct walker *w, struct step *s)
 {
-	record_guard(s->p->recorder, GUARD_LENGTH);
+	record_most(s->p->recorder, s->p->mtu);
 	if (exceeds(s->p)) {
 		icmp_error(&w->env, s->p->router, s->p, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, s->p->mtu);
 		return drop(s, DROP_MTU);

@@ -51,7 +51,6 @@ translate(struct walker *w, struct step *s, struct conn *c)
 	enum nat_manip manip = nat_manip_of(p->hook);
 	enum verdict v = VERDICT_ACCEPT;
 
-	record_read(p->recorder, &c->version);
 	if (!has_table(p->router) && !(c->status & (CT_SRC_NAT | CT_DST_NAT)))
 		return VERDICT_ACCEPT; /* Linux has no hook here then, so redirects pass too */
 	if (may_begin(p) && !nat_is_bound(c, manip) && has_table(p->router)) {

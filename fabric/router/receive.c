@@ -13,6 +13,7 @@ count_rx(const struct pkt *p, uint32_t bytes)
 
 	c->rx_packets += pkt_segments(p);
 	c->rx_bytes += bytes;
+	record_credit(p->recorder, &c->rx_packets, &c->rx_bytes, 0, true);
 }
 
 static void
@@ -64,8 +65,7 @@ receive_frame(struct walker *w, struct pkt *p)
 		router_drop(w, p, DROP_TRUNCATED);
 		return;
 	}
-	if (p->in->live->captures && w->capture)
-		w->capture(w, p->in->live->captures, p, true, false);
+	tap(w, p->in, p, true, false);
 	why = frame_is_for(p, (const struct mac_addr *)eth->ether_dhost);
 	if (why != DROP_NONE) {
 		router_drop(w, p, why);
@@ -101,8 +101,7 @@ router_receive(struct walker *w, struct pkt *p)
 		receive_frame(w, p);
 		return;
 	}
-	if (p->in->live->captures && w->capture)
-		w->capture(w, p->in->live->captures, p, false, false);
+	tap(w, p->in, p, false, false);
 	receive_ip(w, p);
 }
 

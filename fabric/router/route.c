@@ -157,7 +157,6 @@ refuse_lookup(struct walker *w, struct step *s, int rc, const struct route_resul
 static void
 note_route(struct pkt *p)
 {
-	record_guard(p->recorder, GUARD_TOS);
 	record_read(p->recorder, &p->router->live->version);
 	if (p->in)
 		record_read(p->recorder, &p->in->live->version);

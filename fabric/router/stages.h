@@ -26,6 +26,16 @@ enum verdict forward_ttl(struct walker *w, struct step *s);
 enum verdict forward_mtu(struct walker *w, struct step *s);
 enum verdict to_postrouting(struct walker *w, struct step *s);
 
+/* Shows the packet to the captures of an interface; nobody can look at what takes a path. */
+static inline void
+tap(struct walker *w, const struct iface *i, const struct pkt *p, bool frame, bool out)
+{
+	if (!i->live->captures || !w->capture)
+		return;
+	record_refuse(p->recorder, "it is captured");
+	w->capture(w, i->live->captures, p, frame, out);
+}
+
 static inline enum verdict
 drop(struct step *s, enum drop_reason why)
 {

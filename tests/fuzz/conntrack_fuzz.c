@@ -192,7 +192,7 @@ use(struct test_flows *f, struct pkt *p, uint8_t mark)
 	struct pkt *copy = env_pkt_copy(&f->env.env, p), *made = env_pkt_new(&f->env.env, 1);
 
 	if (c)
-		conntrack_set_mark(&f->env.env, c, mark);
+		conntrack_set_mark(f->filters.conntrack, c, mark);
 	made->router = p->router;
 	env_attach(&f->env.env, made, p);
 	if (conntrack_state_bit(made) == 0 || conntrack_state_bit(copy) != conntrack_state_bit(p))

@@ -641,7 +641,7 @@ test_expectations(void **state)
 	(void)state;
 	open_tcp("10.0.0.2", 2000);
 	master = test_conn(&f, IPPROTO_TCP, "10.0.0.2", 2000, "10.1.0.2", 80);
-	conntrack_set_mark(&f.env.env, master, 42);
+	conntrack_set_mark(ct, master, 42);
 	memset(&t, 0, sizeof(t));
 	t.dst = test_addr("10.0.0.2");
 	t.dport = htons(3000);
@@ -702,7 +702,7 @@ test_print(void **state)
 	conns[0] = test_conn(&f, IPPROTO_TCP, "10.0.0.2", 1000, "10.1.0.2", 80);
 	conns[1] = test_conn(&f, IPPROTO_TCP, "10.0.0.2", 2000, "10.1.0.2", 80);
 	conntrack_set_mark(
-		&f.env.env, test_conn(&f, IPPROTO_TCP, "10.0.0.2", 2000, "10.1.0.2", 80), 7);
+		f.filters.conntrack, test_conn(&f, IPPROTO_TCP, "10.0.0.2", 2000, "10.1.0.2", 80), 7);
 	conns[2] = test_conn(&f, IPPROTO_UDP, "10.0.0.2", 1000, "10.1.0.2", 53);
 	conns[3] = test_conn(&f, IPPROTO_ICMP, "10.0.0.2", 44, "10.1.0.2", 8 << 8);
 	conns[4] = test_conn(&f, 89, "10.0.0.2", 0, "10.1.0.2", 0);
@@ -744,11 +744,11 @@ test_walk_and_events(void **state)
 	open_tcp("10.0.0.2", 2000); /* reply and state; assured and state */
 	assert_int_equal(events[CT_EVENT_UPDATE], 2);
 	c = test_conn(&f, IPPROTO_TCP, "10.0.0.2", 2000, "10.1.0.2", 80);
-	i = c->version.n;
-	conntrack_set_mark(&f.env.env, c, 1);
-	assert_int_equal(c->version.n, i + 1);
+	i = c->version;
+	conntrack_set_mark(ct, c, 1);
+	assert_int_equal(c->version, i + 1);
 	assert_int_equal(tcp(&here, 2000, 80, ACK, 101, 501), EST);
-	assert_int_equal(c->version.n, i + 1); /* nothing that a rule can see */
+	assert_int_equal(c->version, i + 1); /* nothing that a rule can see */
 	conntrack_delete(&f.env.env, ct, c);
 	assert_int_equal(events[CT_EVENT_DESTROY], 1);
 	conntrack_flush(&f.env.env, ct);

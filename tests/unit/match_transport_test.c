@@ -396,8 +396,9 @@ what_a_path_depends_on(void **state)
 		bool refused;
 	} rows[] = {
 		{{{0, 65535}, {0, 65535}, 0, 0, 0, 0}, YES, 0, false},
-		{{{0, 65535}, {0, 65535}, 0, 0x17, 0x10, 0}, YES, GUARD_TCP_FLAGS, false},
-		{{{0, 65535}, {0, 65535}, 0, 0x17, 0x02, 0}, NO, GUARD_TCP_FLAGS, false},
+		{{{0, 65535}, {0, 65535}, 0, 0x17, 0x10, 0}, YES, 0, false}, /* of a path they are known */
+		{{{0, 65535}, {0, 65535}, 0, 0x17, 0x02, 0}, NO, 0, false},
+		{{{0, 65535}, {0, 65535}, 0, 0x3f, 0x18, 0}, NO, GUARD_TCP_FLAGS, false},
 		{{{0, 65535}, {9, 9}, 2, 0x17, 0x10, 0}, NO, 0, false}, /* the port decided */
 		{{{0, 65535}, {0, 65535}, 2, 0, 0, 0}, NO, 0, true},
 	};
@@ -414,7 +415,7 @@ what_a_path_depends_on(void **state)
 			rows[i].answer);
 		assert_int_equal(r.guards, rows[i].guards);
 		assert_int_equal(r.refused, rows[i].refused);
-		assert_int_equal(r.n, 0);
+		assert_int_equal(r.n_reads, 0);
 	}
 	test_pkt_free(&env, p);
 }

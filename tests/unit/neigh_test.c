@@ -287,7 +287,7 @@ recorded_neighbours_end(void **state)
 	p = packet("10.1.0.9", "10.0.0.7", 1);
 	p->recorder = &rec;
 	assert_int_equal(neigh_resolve(table(), &env.env, p->out, p, &mac), NEIGH_READY);
-	assert_int_equal(rec.n, 1);
+	assert_int_equal(rec.n_reads, 1);
 	assert_int_equal(rec.reads[0].seen, rec.reads[0].object->n);
 	assert_false(rec.refused);
 	hear(ARPOP_REPLY, peer, "10.0.0.7", own, "10.0.0.1"); /* confirmed meanwhile */

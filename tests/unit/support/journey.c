@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tests/unit/support/journey.h"
+
+#include "fabric/engine/engine.h"
+#include "filters/conntrack_table.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void
+must(bool holds, const char *what, unsigned at)
+{
+	if (holds)
+		return;
+	fprintf(stderr, "journey: %s (%u)\n", what, at);
+	abort();
+}
+
+static void
+leave(struct walker *w, uint32_t port, struct pkt *p)
+{
+	struct journey *j = (struct journey *)w;
+	struct journey_port *to = &j->ports[port];
+	const struct path_egress egress = {
+			.port = to, .version = &to->version, .packets = &to->count.tx_packets, .bytes = &to->count.tx_bytes};
+
+	to->count.tx_packets += engine_port_segments(p);
+	to->count.tx_bytes += pkt_len(p);
+	if (p->recorder)
+		path_record(p, &w->env, &egress);
+	p->out_slot = (uint16_t)port;
+	STAILQ_INSERT_TAIL(&j->tw.sent, p, queue);
+}
+
+static void
+add_route(struct route **routes, size_t *n, const char *to, const char *via, uint16_t oif)
+{
+	struct nexthop *hop = malloc(sizeof(*hop));
+
+	*routes = realloc(*routes, (*n + 1) * sizeof(**routes));
+	*hop = (struct nexthop){.via = test_addr(via), .oif = oif, .weight = 1};
+	(*routes)[(*n)++] = (struct route){
+			.to = test_prefix(to), .type = ROUTE_UNICAST, .table = TABLE_MAIN, .hops = hop, .n_hops = 1};
+}
+
+static void
+set_routes(struct test_router *t)
+{
+	struct route *routes = NULL;
+	size_t n = 0;
+
+	fib_free(t->r.fib);
+	must(routes_of_iface(&t->ifaces[TEST_ETH0], &routes, &n) == 0, "no routes", 0);
+	must(routes_of_iface(&t->ifaces[TEST_IUCV0], &routes, &n) == 0, "no routes", 0);
+	add_route(&routes, &n, "10.0.0.0/8", "10.0.0.254", TEST_ETH0);
+	add_route(&routes, &n, "44.0.0.0/8", "10.0.0.254", TEST_ETH0); /* of translations */
+	add_route(&routes, &n, "default", "192.168.1.2", TEST_IUCV0);
+	must(fib_new(routes, n, NULL, 0, t->slots, TEST_IFACES, &t->r.fib) == 0, "no fib", 0);
+	routes_free(routes, n);
+}
+
+static void
+side_init(struct journey *j, unsigned i)
+{
+	struct journey_side *s = &j->sides[i];
+	bool lan = j->frames && i == 0;
+
+	test_router_init(&s->t);
+	snprintf(s->t.r.name, sizeof(s->t.r.name), "r%u", i % 10);
+	s->t.r.slot = i;
+	s->t.r.tunables.value[TUNE_CT_ACCT] = 1;
+	s->t.live.filters = &s->filters;
+	if (!lan) {
+		s->t.ifaces[TEST_ETH0].kind = IFACE_CTC;
+		s->t.ifaces[TEST_ETH0].point_to_point = true;
+	}
+	s->t.ifaces[TEST_ETH0].attach = i ? (struct attach){ATTACH_ROUTER, i - 1, TEST_IUCV0} : (struct attach){ATTACH_PORT, JOURNEY_LEFT, 0};
+	s->t.ifaces[TEST_IUCV0].attach =
+			i + 1 < j->n ? (struct attach){ATTACH_ROUTER, i + 1, TEST_ETH0} : (struct attach){ATTACH_PORT, JOURNEY_RIGHT, 0};
+	set_routes(&s->t);
+	s->filters.conntrack = conntrack_new(&s->t.live, 7 + i);
+	if (j->cached)
+		conntrack_paths_set(s->filters.conntrack, &j->paths.seam);
+	j->tw.routers[i] = &s->t.r;
+}
+
+void
+journey_init(struct journey *j, unsigned routers, bool frames, uint32_t paths)
+{
+	memset(j, 0, sizeof(*j));
+	j->n = routers;
+	j->cached = paths > 0;
+	j->frames = frames;
+	test_walker_init(&j->tw, 3);
+	j->ops = *j->tw.w.env.ops;
+	j->ops.attach = conntrack_attach;
+	j->ops.hold = conntrack_hold;
+	j->ops.untrack = conntrack_untrack;
+	j->tw.w.env.ops = &j->ops;
+	j->tw.w.send = leave;
+	/* whole milliseconds, as paths know them: nothing expires between two */
+	test_walker_pass(&j->tw, (1u << 20) - j->tw.w.env.now % (1u << 20));
+	if (j->cached)
+		must(paths_init(&j->paths, &j->tw.w.env, 1, paths) == 0, "no cache", 0);
+	j->sides = calloc(routers, sizeof(*j->sides));
+	for (unsigned i = 0; i < routers; i++)
+		side_init(j, i);
+}
+
+unsigned
+journey_fini(struct journey *j)
+{
+	unsigned left = 0;
+
+	if (j->cached)
+		paths_flush(&j->paths);
+	for (unsigned i = 0; i < j->n; i++) {
+		struct journey_side *s = &j->sides[i];
+
+		conntrack_flush(&j->tw.w.env, s->filters.conntrack);
+		left += s->filters.conntrack->count;
+		if (s->t.r.rules)
+			ruleset_free((struct ruleset *)(uintptr_t)s->t.r.rules);
+		conntrack_free(s->filters.conntrack, &j->tw.w.env);
+		test_router_fini(&s->t, &j->tw.t);
+	}
+	if (j->cached)
+		paths_fini(&j->paths);
+	free(j->sides);
+	return left + test_walker_fini(&j->tw);
+}
+
+void
+journey_rules(struct journey *j, unsigned i, const char *text, const struct test_ext *exts)
+{
+	struct journey_side *s = &j->sides[i];
+	struct ruleset *was = (struct ruleset *)(uintptr_t)s->t.r.rules;
+
+	s->t.r.rules = text ? test_ruleset(&j->tw.t, &s->t, &s->filters, was, text, exts) : NULL;
+	version_bump(&j->tw.t.epoch, &s->t.live.version);
+	if (j->cached)
+		paths_sweep(&j->paths);
+	if (was)
+		ruleset_free(was);
+}
+
+void
+journey_carrier(struct journey *j, unsigned i, bool up)
+{
+	struct journey_side *s = &j->sides[i];
+
+	s->t.lives[TEST_IUCV0].carrier = up;
+	version_bump(&j->tw.t.epoch, &s->t.lives[TEST_IUCV0].version);
+	version_bump(&j->tw.t.epoch, &s->t.live.version);
+}
+
+static void
+walk(struct journey *j, uint32_t port, struct pkt *p)
+{
+	const struct journey_side *s = &j->sides[port == JOURNEY_LEFT ? 0 : j->n - 1];
+
+	p->router = &s->t.r;
+	p->in = &s->t.ifaces[port == JOURNEY_LEFT ? TEST_ETH0 : TEST_IUCV0];
+	router_receive(&j->tw.w, p);
+	test_walker_run(&j->tw);
+}
+
+static unsigned
+follow(struct journey *j, struct path_burst *b, unsigned from)
+{
+	void *to[PATH_BURST];
+	unsigned n = path_run(j->paths.caches[0], b, from, to);
+
+	for (unsigned i = 0; i < n; i++) {
+		struct journey_port *port = to[i];
+		struct pkt *p = b->p[from + i];
+
+		p->out_slot = (uint16_t)(port - j->ports);
+		STAILQ_INSERT_TAIL(&j->tw.sent, p, queue);
+	}
+	return n;
+}
+
+void
+journey_burst(struct journey *j, uint32_t port, struct pkt **p, unsigned n)
+{
+	struct path_ingress in = {.slot = (uint16_t)port, .version = &j->ports[port].version};
+	struct path_burst b;
+
+	if (!j->cached) {
+		for (unsigned i = 0; i < n; i++)
+			walk(j, port, p[i]);
+		return;
+	}
+	path_prepare(j->paths.caches[0], &b, &in, p, n, j->tw.w.env.now);
+	for (unsigned i = follow(j, &b, 0); i < n; i += 1 + follow(j, &b, i + 1)) {
+		p[i]->recorder = path_begin(j->paths.caches[0], &b, i);
+		walk(j, port, p[i]);
+	}
+}
+
+/* ---- what must be equal ---- */
+
+static void
+compare_rules(const struct journey_side *a, const struct journey_side *b, unsigned i)
+{
+	uint8_t *left, *right;
+	size_t n_left, n_right;
+
+	must((a->t.r.rules != NULL) == (b->t.r.rules != NULL), "rules of one only", i);
+	if (!a->t.r.rules)
+		return;
+	left = ruleset_encode(a->t.r.rules, &n_left);
+	right = ruleset_encode(b->t.r.rules, &n_right);
+	must(n_left == n_right && memcmp(left, right, n_left) == 0, "counters of rules", i);
+	free(left);
+	free(right);
+}
+
+static void
+compare_conns(struct journey *ja, struct journey *jb, unsigned at)
+{
+	struct conntrack *a = ja->sides[at].filters.conntrack, *b = jb->sides[at].filters.conntrack;
+
+	must(a->used == b->used && a->count == b->count, "connections", at);
+	for (uint32_t i = 1; i < a->used; i++) {
+		struct conn *c = conn_at(a, i), *d = conn_at(b, i);
+
+		must(c->refs == d->refs && c->status == d->status, "state of a connection", i);
+		if (c->refs == 0 || !ct_confirmed(c))
+			continue;
+		conn_touch(a, c);
+		conn_touch(b, d);
+		must(c->mark == d->mark && memcmp(c->count, d->count, sizeof(c->count)) == 0, "counters of a connection", i);
+		must(c->expires == d->expires, "the end of a connection", i);
+		must(c->proto != IPPROTO_TCP || memcmp(&c->tcp, &d->tcp, sizeof(c->tcp)) == 0, "a window", i);
+	}
+}
+
+void
+journey_compare(struct journey *a, struct journey *b)
+{
+	if (a->cached)
+		paths_credit(&a->paths);
+	for (unsigned i = 0; i < a->n; i++) {
+		compare_rules(&a->sides[i], &b->sides[i], i);
+		compare_conns(a, b, i);
+		for (unsigned k = 1; k < TEST_IFACES; k++) {
+			must(memcmp(&a->sides[i].t.lives[k].count, &b->sides[i].t.lives[k].count, sizeof(struct counters)) == 0,
+					"counters of an interface", i * 10 + k);
+		}
+		must(memcmp(&a->sides[i].t.live.drops, &b->sides[i].t.live.drops, sizeof(struct drops)) == 0, "drops", i);
+	}
+	for (unsigned i = 0; i < JOURNEY_PORTS; i++)
+		must(memcmp(&a->ports[i].count, &b->ports[i].count, sizeof(struct counters)) == 0, "counters of a port", i);
+}
