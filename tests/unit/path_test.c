@@ -109,7 +109,7 @@ pick(uint32_t n)
 static const char *
 any_rules(void)
 {
-	return rulesets[pick(pick(3) ? LIGHT_RULESETS : sizeof(rulesets) / sizeof(*rulesets))];
+	return rulesets[pick(pick(4) ? LIGHT_RULESETS : sizeof(rulesets) / sizeof(*rulesets))];
 }
 
 /* A conversation as its ends see it. What the right end sees is learned from what comes out. */
@@ -440,14 +440,21 @@ pass(uint64_t ms)
 	test_walker_pass(&without.tw, ms << 20);
 }
 
+/* The same of both rows: records may lie elsewhere. */
 static void
-delete_one(struct journey *j, unsigned at, uint32_t which)
+delete_one(unsigned at, uint32_t which)
 {
-	struct conntrack *ct = j->sides[at].filters.conntrack;
+	struct conntrack *ct = without.sides[at].filters.conntrack, *other = with.sides[at].filters.conntrack;
 	uint32_t i = ct->used > 1 ? 1 + which % (ct->used - 1) : 0;
+	struct conn *c = conn_at(ct, i), *twin;
+	enum ct_dir dir;
 
-	if (i && conn_at(ct, i)->refs && ct_confirmed(conn_at(ct, i)))
-		conntrack_delete(&j->tw.w.env, ct, conn_at(ct, i));
+	if (!i || !c->refs || !ct_confirmed(c) || c->status & CT_DYING || conn_expired(ct, c, without.tw.w.env.now))
+		return;
+	twin = conntrack_find(other, with.tw.w.env.now, &c->tuple[CT_DIR_REPLY], c->zone, &dir);
+	assert_non_null(twin);
+	conntrack_delete(&with.tw.w.env, other, twin);
+	conntrack_delete(&without.tw.w.env, ct, c);
 }
 
 static void
@@ -456,7 +463,7 @@ happen(void)
 	unsigned at = pick(routers), which = pick(1u << 30);
 	const char *text = any_rules();
 
-	switch (pick(120)) {
+	switch (pick(200)) {
 	case 0:
 		journey_rules(&with, at, text, exts);
 		journey_rules(&without, at, text, exts);
@@ -469,8 +476,7 @@ happen(void)
 		journey_carrier(&without, at, true);
 		break;
 	case 2:
-		delete_one(&with, at, which);
-		delete_one(&without, at, which);
+		delete_one(at, which);
 		break;
 	case 3:
 		pass(pick(20000));
