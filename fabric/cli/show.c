@@ -144,6 +144,20 @@ print_field(const char *title, const json_t *value)
 	printf("%-9s %s\n", title, text);
 }
 
+/* "1234 of 1048576, 98.7 % of the packets" */
+static void
+print_paths(const json_t *paths)
+{
+	double hits = json_number_value(json_object_get(paths, "hits")), misses = json_number_value(json_object_get(paths, "misses"));
+
+	if (!json_is_true(json_object_get(paths, "on"))) {
+		printf("%-9s off\n", "paths");
+		return;
+	}
+	printf("%-9s %lld of %lld, %.1f %% of the packets\n", "paths", json_integer_value(json_object_get(paths, "paths")),
+			json_integer_value(json_object_get(paths, "capacity")), hits + misses > 0 ? 100 * hits / (hits + misses) : 0.0);
+}
+
 static void
 print_status(const json_t *keeper, const json_t *engine, bool human)
 {
@@ -161,6 +175,7 @@ print_status(const json_t *keeper, const json_t *engine, bool human)
 	for (size_t i = 0; i < 3; i++)
 		print_field(counts[i], json_object_get(engine, counts[i]));
 	print_field("memory", json_object_get(engine, "memory_bytes"));
+	print_paths(json_object_get(engine, "paths"));
 	putchar('\n');
 	r->records(&listing_workers, json_object_get(engine, "workers"), human, stdout);
 	if (json_array_size(programs) > 0) {

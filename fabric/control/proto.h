@@ -44,6 +44,7 @@
  *     macs        lan, mac, member, age        tunables  name, value, unit, default, min, max, text, node ("-" for the fabric)
  *     memory      what, bytes, count
  *   {"op":"status"} => {"ok","fabric","serial","pid","version","uptime","workers":[{"id","packets","bursts","sleeps","busy_share"}],
+ *                       "paths":{"on","hits","misses","paths","capacity","recipes","windows","installed","evicted","refused","memory_bytes"},
  *                       "memory_bytes","links","guests","routers"}
  *   {"op":"probe","node":ROUTER,"to":ADDR,"ttl":N?,"size":N?,"df":bool?,"src":ADDR?,"timeout_ms":N?,"seq":N?}
  *                   => {"ok","reply":"echo"|"time-exceeded"|"unreachable"|"timeout"|"drop","from":ADDR?,"code":N?,"mtu":N?,

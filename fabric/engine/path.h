@@ -18,7 +18,8 @@
  * Functions take the lock they need unless they say otherwise.
  *
  * What can be taken: UDP, and TCP segments with ACK and perhaps PSH, IPv4 without options or fragments, on an established connection where
- * there is one. TCP windows are followed, in one record for all the connections of a journey that saw the same (struct conn_tcp).
+ * there is one. TCP windows are followed, in one record for all the connections of a journey that saw the same (struct conn_tcp), and for both
+ * directions, which may be different workers': it has a lock of its own where there are several.
  */
 #ifndef FABRIC_ENGINE_PATH_H
 #define FABRIC_ENGINE_PATH_H
@@ -32,12 +33,22 @@ enum { PATH_BURST = 64, PATH_CACHES = 16 };
 
 struct path_cache;
 
-/* The caches of all workers, and the seam to the connections of all routers. */
+/* Private. Records of one kind: used ones, then free ones in a list, then untouched memory. */
+struct path_pool {
+	uint32_t end; /* one above the highest ever used */
+	uint32_t vacant, capacity, used;
+};
+
+/* The caches of all workers, the TCP windows that they follow together, and the seam to the connections of all routers. */
 struct paths {
 	struct conntrack_paths seam; /* first: conntrack_paths_set(ct, &paths->seam) */
 	struct epoch *epoch;
 	struct path_cache *caches[PATH_CACHES];
 	unsigned n_caches;
+	/* private */
+	struct conn_tcp *windows;
+	struct window_more *windows_more;
+	struct path_pool window_pool;
 };
 
 /* `env`: for timers of connections; `capacity`: paths of one cache, rounded up to a power of two. => 0 or -ENOMEM. */

@@ -42,16 +42,29 @@ path_last(const struct path *p, uint64_t now)
 	return ((now >> LAST_SHIFT) - (uint64_t)ago) << LAST_SHIFT;
 }
 
+/* Another worker may be moving it. */
+static void
+window_read(struct paths *paths, uint32_t w, struct conn_tcp *to)
+{
+	rte_spinlock_lock(&paths->windows_more[w].lock);
+	*to = paths->windows[w];
+	rte_spinlock_unlock(&paths->windows_more[w].lock);
+}
+
+/* The caller holds the cache. */
 static void
 credit(struct path_cache *c, uint32_t path, uint64_t last)
 {
 	struct path *p = &c->paths[path];
 	struct path_more *more = &c->more[path];
 	bool live = p->window && !(p->flags & PATH_SUSPENDED);
+	struct conn_tcp window;
 
+	if (live)
+		window_read(c->all, p->window, &window);
 	for (uint32_t k = 0; k < more->n_conns && (p->packets || live); k++) {
 		const struct path_conn *pc = &more->conns[k];
-		struct conn_passed passed = {.last = last, .timeout = pc->timeout, .tcp = live ? &c->windows[p->window] : NULL};
+		struct conn_passed passed = {.last = last, .timeout = pc->timeout, .tcp = live ? &window : NULL};
 
 		passed.packets[pc->dir] = p->packets;
 		passed.bytes[pc->dir] = p->bytes;
@@ -75,7 +88,18 @@ youngest(const struct paths *paths, const struct conn *conn)
 	return last;
 }
 
-/* Paths of one window are of one cache, which the caller holds. */
+/* The caller holds `own`. */
+static void
+credit_in(struct path_cache *c, const struct path_cache *own, uint32_t path, uint64_t last)
+{
+	if (c != own)
+		path_lock(c);
+	credit(c, path, last);
+	if (c != own)
+		path_unlock(c);
+}
+
+/* All paths of a window at once: the youngest packet says when the connections end. */
 void
 path_conns_credit(struct path_cache *c, uint32_t path)
 {
@@ -91,7 +115,7 @@ path_conns_credit(struct path_cache *c, uint32_t path)
 	conn = conntrack_at(first->table, first->index);
 	last = youngest(c->all, conn);
 	for (uint32_t ref = conn->paths; ref; ref = conn_of(c->all, ref)->next)
-		credit(c, path_of(ref), last);
+		credit_in(cache_of(c->all, ref), c, path_of(ref), last);
 }
 
 static void
@@ -146,14 +170,9 @@ common_window(const struct path_cache *c, bool *shared)
 
 	*shared = false;
 	for (unsigned k = 0; k < rec->n_conns; k++) {
-		const struct conn *conn = conntrack_at(rec->conns[k].table, rec->conns[k].index);
-		uint32_t ref = conn->paths, own = 0;
+		uint32_t ref = conntrack_at(rec->conns[k].table, rec->conns[k].index)->paths;
+		uint32_t own = ref ? cache_of(c->all, ref)->paths[path_of(ref)].window : 0;
 
-		/* another cache has a record of its own, and locks that are not ours */
-		if (ref && cache_of(c->all, ref) != c)
-			*shared = true;
-		else if (ref)
-			own = c->paths[path_of(ref)].window;
 		*shared = *shared || own;
 		if (k > 0 && own != window)
 			return 0;
@@ -177,12 +196,12 @@ windows_agree(const struct recorder *rec)
 }
 
 static uint32_t
-window_new(struct path_cache *c, unsigned n_conns)
+window_new(struct paths *paths, unsigned n_conns)
 {
-	uint32_t w = pool_take(&c->window_pool, &c->windows_more[c->window_pool.vacant].paths);
+	uint32_t w = pool_take(&paths->window_pool, &paths->windows_more[paths->window_pool.vacant].paths);
 
 	if (w)
-		c->windows_more[w] = (struct window_more){.n_conns = n_conns};
+		paths->windows_more[w] = (struct window_more){.n_conns = n_conns};
 	return w;
 }
 
@@ -194,33 +213,43 @@ window_get(struct path_cache *c, struct path *p)
 	bool shared;
 	uint32_t w = common_window(c, &shared);
 
-	if (!windows_agree(rec) || (shared && (!w || c->windows_more[w].n_conns != rec->n_conns)))
+	if (!windows_agree(rec) || (shared && (!w || c->all->windows_more[w].n_conns != rec->n_conns)))
 		return false;
 	if (!w)
-		w = window_new(c, rec->n_conns);
+		w = window_new(c->all, rec->n_conns);
 	if (!w)
 		return false;
-	c->windows_more[w].paths++;
+	c->all->windows_more[w].paths++;
 	p->window = w;
 	return true;
 }
 
 static void
-window_put(struct path_cache *c, uint32_t w)
+window_put(struct paths *paths, uint32_t w)
 {
-	struct window_more *more = &c->windows_more[w];
+	struct window_more *more = &paths->windows_more[w];
 
 	if (--more->paths == 0)
-		pool_give(&c->window_pool, w, &more->paths);
+		pool_give(&paths->window_pool, w, &more->paths);
 }
 
-/* The slow way and the window are one again: every path that follows it goes on. */
+static void
+resume(struct path_cache *c, const struct path_cache *own, uint32_t path)
+{
+	if (c != own)
+		path_lock(c);
+	c->paths[path].flags &= (uint8_t)~PATH_SUSPENDED;
+	if (c != own)
+		path_unlock(c);
+}
+
+/* The slow way and the window are one again: every path that follows it goes on. Nobody follows it until then. */
 static void
 window_load(struct path_cache *c, const struct path *p, const struct conn *conn)
 {
-	c->windows[p->window] = conn->tcp;
+	c->all->windows[p->window] = conn->tcp;
 	for (uint32_t ref = conn->paths; ref; ref = conn_of(c->all, ref)->next)
-		c->paths[path_of(ref)].flags &= (uint8_t)~PATH_SUSPENDED;
+		resume(cache_of(c->all, ref), c, path_of(ref));
 }
 
 /* ---- links ---- */
@@ -303,6 +332,6 @@ path_conns_unlink(struct path_cache *c, uint32_t path)
 	}
 	more->n_conns = 0;
 	if (c->paths[path].window)
-		window_put(c, c->paths[path].window);
+		window_put(c->all, c->paths[path].window);
 	c->paths[path].window = 0;
 }

@@ -198,10 +198,18 @@ sum_holds(const struct pkt *p, const uint8_t *ip, uint32_t len)
 static inline bool
 window_follows(struct path_cache *c, const struct path *path, const uint8_t *tcp, uint32_t len)
 {
-	uint32_t seq = ntohl(load32(tcp + 4)), payload = len - (tcp[12] >> 4) * 4u;
+	uint32_t seq = ntohl(load32(tcp + 4)), payload = len - (tcp[12] >> 4) * 4u, ack = ntohl(load32(tcp + 8));
+	enum ct_dir dir = path->flags & PATH_REPLY ? CT_DIR_REPLY : CT_DIR_ORIGINAL;
+	struct conn_tcp *window = &c->all->windows[path->window];
+	rte_spinlock_t *lock = &c->all->windows_more[path->window].lock;
+	bool fits;
 
-	return tcp_follow(&c->windows[path->window], path->flags & PATH_REPLY ? CT_DIR_REPLY : CT_DIR_ORIGINAL, seq, seq + payload,
-			ntohl(load32(tcp + 8)), ntohs(load16(tcp + 14)));
+	if (likely(c->all->n_caches == 1))
+		return tcp_follow(window, dir, seq, seq + payload, ack, ntohs(load16(tcp + 14)));
+	rte_spinlock_lock(lock);
+	fits = tcp_follow(window, dir, seq, seq + payload, ack, ntohs(load16(tcp + 14)));
+	rte_spinlock_unlock(lock);
+	return fits;
 }
 
 static inline void

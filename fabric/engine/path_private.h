@@ -92,15 +92,11 @@ struct recipe_more {
 };
 
 struct window_more {
-	uint32_t paths; /* of a free one: the next free */
+	rte_spinlock_t lock; /* of its window, where several workers follow it */
+	uint32_t paths;      /* of a free one: the next free */
 	uint32_t n_conns;
 };
 
-/* Records of one kind: used ones, then free ones in a list, then untouched memory. */
-struct pool {
-	uint32_t end; /* one above the highest ever used */
-	uint32_t vacant, capacity, used;
-};
 
 struct path_cache {
 	rte_spinlock_t lock;
@@ -114,9 +110,7 @@ struct path_cache {
 	struct recipe *recipes;
 	struct recipe_more *recipes_more;
 	uint32_t *recipe_index; /* by hash; RECIPES_MAX chains */
-	struct conn_tcp *windows;
-	struct window_more *windows_more;
-	struct pool path_pool, recipe_pool, window_pool;
+	struct path_pool path_pool, recipe_pool;
 	uint32_t hand; /* path to look at next for one that nobody needs */
 	struct path_stats stats;
 	/* the packet on its way with the recorder */
@@ -160,7 +154,7 @@ void path_tend(struct path_cache *c, uint64_t now);
 void path_end_all(struct path_cache *c);
 
 static inline uint32_t
-pool_take(struct pool *p, uint32_t *next_free)
+pool_take(struct path_pool *p, uint32_t *next_free)
 {
 	uint32_t i = p->vacant;
 
@@ -173,7 +167,7 @@ pool_take(struct pool *p, uint32_t *next_free)
 }
 
 static inline void
-pool_give(struct pool *p, uint32_t i, uint32_t *next_free)
+pool_give(struct path_pool *p, uint32_t i, uint32_t *next_free)
 {
 	*next_free = p->vacant;
 	p->vacant = i;

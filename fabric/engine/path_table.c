@@ -41,8 +41,6 @@ cache_free(struct path_cache *c)
 	release(c->buckets, (c->bucket_mask + 1ul) * sizeof(*c->buckets));
 	release(c->paths, n * sizeof(*c->paths));
 	release(c->more, n * sizeof(*c->more));
-	release(c->windows, n * sizeof(*c->windows));
-	release(c->windows_more, n * sizeof(*c->windows_more));
 	release(c->recipes, r * sizeof(*c->recipes));
 	release(c->recipes_more, r * sizeof(*c->recipes_more));
 	release(c->recipe_index, r * sizeof(*c->recipe_index));
@@ -61,21 +59,19 @@ cache_new(struct paths *all, unsigned id, uint32_t capacity)
 	c->all = all;
 	c->id = id;
 	rte_spinlock_init(&c->lock);
-	c->path_pool = c->window_pool = (struct pool){.end = 1, .capacity = capacity};
-	c->recipe_pool = (struct pool){.end = 1, .capacity = RECIPES_MAX};
+	c->path_pool = (struct path_pool){.end = 1, .capacity = capacity};
+	c->recipe_pool = (struct path_pool){.end = 1, .capacity = RECIPES_MAX};
 	c->bucket_mask = RTE_MAX(capacity / (BUCKET_PATHS / 2), 1u) - 1;
 	c->hand = 1;
 	c->buckets = reserve((c->bucket_mask + 1ul) * sizeof(*c->buckets));
 	c->paths = reserve(n * sizeof(*c->paths));
 	c->more = reserve(n * sizeof(*c->more));
-	c->windows = reserve(n * sizeof(*c->windows));
-	c->windows_more = reserve(n * sizeof(*c->windows_more));
 	c->recipes = reserve(r * sizeof(*c->recipes));
 	c->recipes_more = reserve(r * sizeof(*c->recipes_more));
 	c->recipe_index = reserve(r * sizeof(*c->recipe_index));
 	if (getrandom(c->seed, sizeof(c->seed), GRND_NONBLOCK) < 0)
 		c->seed[0] = (uintptr_t)c->paths;
-	if (c->buckets && c->paths && c->more && c->windows && c->windows_more && c->recipes && c->recipes_more && c->recipe_index)
+	if (c->buckets && c->paths && c->more && c->recipes && c->recipes_more && c->recipe_index)
 		return c;
 	cache_free(c);
 	return NULL;
@@ -88,15 +84,19 @@ paths_init(struct paths *paths, struct env *env, unsigned caches, uint32_t capac
 	paths->seam.env = env;
 	path_conns_init(paths);
 	capacity = RTE_MIN(rte_align32pow2(RTE_MAX(capacity, 64u)), (uint32_t)PATHS_MAX);
+	paths->window_pool = (struct path_pool){.end = 1, .capacity = capacity * caches};
+	paths->windows = reserve(paths->window_pool.capacity * sizeof(*paths->windows));
+	paths->windows_more = reserve(paths->window_pool.capacity * sizeof(*paths->windows_more));
 	for (unsigned i = 0; i < caches; i++) {
 		paths->caches[i] = cache_new(paths, i, capacity);
-		if (!paths->caches[i]) {
-			paths_fini(paths);
-			return -ENOMEM;
-		}
+		if (!paths->caches[i])
+			break;
 		paths->n_caches++;
 	}
-	return 0;
+	if (paths->windows && paths->windows_more && paths->n_caches == caches)
+		return 0;
+	paths_fini(paths);
+	return -ENOMEM;
 }
 
 void
@@ -105,6 +105,8 @@ paths_fini(struct paths *paths)
 	for (unsigned i = 0; i < paths->n_caches; i++)
 		cache_free(paths->caches[i]);
 	paths->n_caches = 0;
+	release(paths->windows, paths->window_pool.capacity * sizeof(*paths->windows));
+	release(paths->windows_more, paths->window_pool.capacity * sizeof(*paths->windows_more));
 }
 
 void
@@ -294,11 +296,11 @@ paths_stats(const struct paths *paths, struct path_stats *s)
 		s->refused += c->stats.refused;
 		s->paths += c->path_pool.used;
 		s->recipes += c->recipe_pool.used;
-		s->windows += c->window_pool.used;
 		s->capacity += c->path_pool.capacity;
 		s->memory += sizeof(*c) + (c->bucket_mask + 1ul) * sizeof(*c->buckets) +
 			     c->path_pool.end * (sizeof(*c->paths) + sizeof(*c->more)) +
-			     c->recipe_pool.end * (sizeof(*c->recipes) + sizeof(*c->recipes_more)) +
-			     c->window_pool.end * (sizeof(*c->windows) + sizeof(*c->windows_more));
+			     c->recipe_pool.end * (sizeof(*c->recipes) + sizeof(*c->recipes_more));
 	}
+	s->windows = paths->window_pool.used;
+	s->memory += paths->window_pool.end * (sizeof(*paths->windows) + sizeof(*paths->windows_more));
 }

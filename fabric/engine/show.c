@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the engine tells about itself: a table of listings, each a function that appends records. The control thread is the only one
- * that replaces generations, so it reads them without a lock; counters are read as they are; live tables take the slow lock.
+ * that replaces generations, so it reads them without a lock; counters are read as they are, once paths have brought theirs; live tables
+ * take the slow lock.
  */
 #include "fabric/engine/show.h"
 
@@ -25,6 +26,14 @@ static const struct {
 		{"memory", show_memory},
 };
 
+static void
+credit_paths(struct engine *e)
+{
+	slow_lock(&e->control);
+	paths_credit(&e->paths);
+	slow_unlock(&e->control);
+}
+
 json_t *
 show(struct engine *e, const json_t *request)
 {
@@ -42,6 +51,7 @@ show(struct engine *e, const json_t *request)
 	for (size_t i = 0; what && i < RTE_DIM(listings); i++) {
 		if (strcmp(what, listings[i].what) != 0)
 			continue;
+		credit_paths(e);
 		l.records = json_array();
 		listings[i].list(&l);
 		return json_pack("{s:b, s:o}", "ok", 1, "records", l.records);
@@ -59,6 +69,20 @@ worker_record(const struct worker *w)
 			life > 0 ? (double)w->stats.busy_ns / life : 0.0);
 }
 
+static json_t *
+paths_record(struct engine *e)
+{
+	struct path_stats s;
+
+	slow_lock(&e->control);
+	paths_stats(&e->paths, &s);
+	slow_unlock(&e->control);
+	return json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "on", tune(&e->tunables, TUNE_PATH_CACHE) != 0, "hits",
+			(json_int_t)s.hits, "misses", (json_int_t)s.misses, "paths", (json_int_t)s.paths, "capacity", (json_int_t)s.capacity,
+			"recipes", (json_int_t)s.recipes, "windows", (json_int_t)s.windows, "installed", (json_int_t)s.installed, "evicted",
+			(json_int_t)s.evicted, "refused", (json_int_t)s.refused, "memory_bytes", (json_int_t)s.memory);
+}
+
 json_t *
 show_status(struct engine *e)
 {
@@ -72,9 +96,9 @@ show_status(struct engine *e)
 		for (size_t i = 0; i < c->nodes[n].n_ifaces; i++)
 			links += c->nodes[n].ifaces[i].far != NULL;
 	}
-	return json_pack("{s:b, s:s, s:I, s:i, s:s, s:f, s:o, s:I, s:I, s:I, s:I}", "ok", 1, "fabric", c ? c->fabric : "",
+	return json_pack("{s:b, s:s, s:I, s:i, s:s, s:f, s:o, s:o, s:I, s:I, s:I, s:I}", "ok", 1, "fabric", c ? c->fabric : "",
 			"serial", (json_int_t)atomic_load(&e->fabric)->serial, "pid", (int)getpid(), "version", ROOKERY_VERSION,
-			"uptime", (double)(clock_now() - e->started) / 1e9, "workers", workers, "memory_bytes",
+			"uptime", (double)(clock_now() - e->started) / 1e9, "workers", workers, "paths", paths_record(e), "memory_bytes",
 			(json_int_t)show_resident(), "links", (json_int_t)(links / 2), "guests",
 			(json_int_t)(c ? c->n_nodes - c->n_routers : 0), "routers", (json_int_t)(c ? c->n_routers : 0));
 }

@@ -244,7 +244,7 @@ run(const struct row *row, uint32_t packets)
 	b->tcp = row->tcp;
 	b->random = 12345;
 	b->flows = calloc(row->flows, sizeof(*b->flows));
-	journey_init(&b->j, row->routers, false, RTE_MAX(row->flows * 4, 4096u));
+	journey_init(&b->j, row->routers, false, 1, RTE_MAX(row->flows * 4, 4096u));
 	set_rules(b, row);
 	for (unsigned i = 0; i < CUT; i++)
 		b->burst[i] = test_pkt(&b->j.tw.t, (uint8_t[SIZE]){0}, SIZE);

@@ -512,8 +512,8 @@ random_journey(bool frames)
 	for (unsigned round = 0; round < 4; round++) {
 		routers = 1 + pick(4);
 		memset(flows, 0, sizeof(flows));
-		journey_init(&with, routers, frames, PATHS);
-		journey_init(&without, routers, frames, 0);
+		journey_init(&with, routers, frames, 1 + pick(2), PATHS);
+		journey_init(&without, routers, frames, 0, 0);
 		for (unsigned i = 0; i < routers; i++) {
 			const char *text = any_rules();
 

@@ -85,7 +85,7 @@ side_init(struct journey *j, unsigned i)
 }
 
 void
-journey_init(struct journey *j, unsigned routers, bool frames, uint32_t paths)
+journey_init(struct journey *j, unsigned routers, bool frames, unsigned caches, uint32_t paths)
 {
 	memset(j, 0, sizeof(*j));
 	j->n = routers;
@@ -101,7 +101,7 @@ journey_init(struct journey *j, unsigned routers, bool frames, uint32_t paths)
 	/* whole milliseconds, as paths know them: nothing expires between two */
 	test_walker_pass(&j->tw, (1u << 20) - j->tw.w.env.now % (1u << 20));
 	if (j->cached)
-		must(paths_init(&j->paths, &j->tw.w.env, 1, paths) == 0, "no cache", 0);
+		must(paths_init(&j->paths, &j->tw.w.env, caches, paths) == 0, "no cache", 0);
 	j->sides = calloc(routers, sizeof(*j->sides));
 	for (unsigned i = 0; i < routers; i++)
 		side_init(j, i);
@@ -165,11 +165,17 @@ walk(struct journey *j, uint32_t port, struct pkt *p)
 	test_walker_run(&j->tw);
 }
 
+struct path_cache *
+journey_cache(const struct journey *j, uint32_t port)
+{
+	return j->paths.caches[port == JOURNEY_RIGHT && j->paths.n_caches > 1];
+}
+
 static unsigned
-follow(struct journey *j, struct path_burst *b, unsigned from)
+follow(struct journey *j, struct path_cache *c, struct path_burst *b, unsigned from)
 {
 	void *to[PATH_BURST];
-	unsigned n = path_run(j->paths.caches[0], b, from, to);
+	unsigned n = path_run(c, b, from, to);
 
 	for (unsigned i = 0; i < n; i++) {
 		struct journey_port *port = to[i];
@@ -185,6 +191,7 @@ void
 journey_burst(struct journey *j, uint32_t port, struct pkt **p, unsigned n)
 {
 	struct path_ingress in = {.slot = (uint16_t)port, .version = &j->ports[port].version};
+	struct path_cache *c = journey_cache(j, port);
 	struct path_burst b;
 
 	if (!j->cached) {
@@ -192,9 +199,9 @@ journey_burst(struct journey *j, uint32_t port, struct pkt **p, unsigned n)
 			walk(j, port, p[i]);
 		return;
 	}
-	path_prepare(j->paths.caches[0], &b, &in, p, n, j->tw.w.env.now);
-	for (unsigned i = follow(j, &b, 0); i < n; i += 1 + follow(j, &b, i + 1)) {
-		p[i]->recorder = path_begin(j->paths.caches[0], &b, i);
+	path_prepare(c, &b, &in, p, n, j->tw.w.env.now);
+	for (unsigned i = follow(j, c, &b, 0); i < n; i += 1 + follow(j, c, &b, i + 1)) {
+		p[i]->recorder = path_begin(c, &b, i);
 		walk(j, port, p[i]);
 	}
 }

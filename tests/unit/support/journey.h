@@ -37,8 +37,10 @@ struct journey {
 	struct journey_port ports[JOURNEY_PORTS];
 };
 
-/* `paths`: capacity of its cache; 0: it has none. */
-void journey_init(struct journey *j, unsigned routers, bool frames, uint32_t paths);
+/* `paths`: capacity of a cache; 0: none. `caches`: 2: the ports belong to different workers. */
+void journey_init(struct journey *j, unsigned routers, bool frames, unsigned caches, uint32_t paths);
+/* Of the worker that receives from `port`. */
+struct path_cache *journey_cache(const struct journey *j, uint32_t port);
 /* => segments and connections that nobody freed. */
 unsigned journey_fini(struct journey *j);
 /* Rules of router `i` instead of those before, as a generation exchanges them; NULL: none. */
