@@ -84,9 +84,9 @@ static struct test_ext exts[EXTS] = {
 
 /* One of them for each router, the first ones more often; the numbers are those of `exts`. */
 static const char *const rulesets[] = {
-	"*filter\n:FORWARD DROP\n-A FORWARD -m @0 -j ACCEPT\n-A FORWARD -m @1 -j DROP\n-A FORWARD -s 10.0.0.0/8 -j ACCEPT",
+	"*filter\n:FORWARD DROP\n-A FORWARD -m @0 -j ACCEPT\n-A FORWARD -m @1 -j DROP\n-A FORWARD -i eth0 -j ACCEPT",
 	"*filter\n:FORWARD ACCEPT\n-A FORWARD -p tcp -m @10\n-A FORWARD -p udp -j u\n:u -\n-A u -m @0\n-A u -j ACCEPT",
-	"*nat\n-A POSTROUTING -s 10.0.0.0/8 -j @12\n*filter\n:FORWARD DROP\n-A FORWARD -m @0 -j ACCEPT\n-A FORWARD -s 10.0.0.0/8 -j ACCEPT",
+	"*nat\n-A POSTROUTING -s 10.0.0.0/8 -j @12\n*filter\n:FORWARD DROP\n-A FORWARD -m @0 -j ACCEPT\n-A FORWARD -i eth0 -j ACCEPT",
 	"*nat\n-A PREROUTING -d 99.0.0.1 -p tcp -j @13\n",
 	NULL,
 	"*mangle\n-A PREROUTING -j @2\n-A FORWARD -m @3\n-A POSTROUTING -j @4\n*filter\n-A FORWARD -m @1 -j DROP",
