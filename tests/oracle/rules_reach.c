@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which rules have counted, and which could. */
+#include "tests/oracle/rules_draft.h"
+
+#include <string.h>
+
+void
+hint_add(struct hint *to, const struct hint *from)
+{
+	to->iface = to->iface >= 0 ? to->iface : from->iface;
+	to->out = to->out >= 0 ? to->out : from->out;
+	to->src = to->src ? to->src : from->src;
+	to->dst = to->dst ? to->dst : from->dst;
+	to->proto = to->proto ? to->proto : from->proto;
+	to->sport = to->sport ? to->sport : from->sport;
+	to->dport = to->dport ? to->dport : from->dport;
+	to->ttl = to->ttl ? to->ttl : from->ttl;
+	to->length = to->length ? to->length : from->length;
+	to->word = to->word ? to->word : from->word;
+	if (!to->has_tos) {
+		to->has_tos = from->has_tos;
+		to->tos = from->tos;
+	}
+	if (!to->icmp && from->icmp) {
+		to->icmp = true;
+		to->icmp_type = from->icmp_type;
+		to->icmp_code = from->icmp_code;
+	}
+	if (!to->flags_mask) {
+		to->flags_mask = from->flags_mask;
+		to->flags = from->flags;
+	}
+	to->local |= from->local;
+	to->made_here |= from->made_here;
+}
+
+void
+ruleset_hits(const struct ruleset_text *rs, const struct counts *c, bool hit[RULES_MAX])
+{
+	const struct rule *r;
+	unsigned i, k;
+	int n;
+
+	for (i = 0; i < rs->n_rules; i++) {
+		r = &rs->rules[i];
+		for (n = 1, k = 0; k < i; k++)
+			n += strcmp(rs->rules[k].table, r->table) == 0 && strcmp(rs->rules[k].chain, r->chain) == 0;
+		hit[i] = false;
+		for (k = 0; k < c->n && !hit[i]; k++)
+			hit[i] = c->c[k].rule == n && c->c[k].packets && strcmp(c->c[k].chain, r->chain) == 0 && strcmp(c->c[k].table, r->table) == 0;
+	}
+}
+
+/* What all packets on a way to a chain have in common; 0 and -1: anything. */
+struct way {
+	uint8_t proto;
+	int8_t iface, out;
+};
+
+/* => false: no packet has both. */
+static bool
+narrow_way(struct way *w, const struct rule *r, bool *all)
+{
+	const struct hint *h = &r->hint;
+
+	*all = !r->narrow && (!r->proto || r->proto == w->proto) && (h->iface < 0 || h->iface == w->iface) && (h->out < 0 || h->out == w->out);
+	if ((r->proto && w->proto && r->proto != w->proto) || (h->iface >= 0 && w->iface >= 0 && h->iface != w->iface) ||
+		(h->out >= 0 && w->out >= 0 && h->out != w->out))
+		return false;
+	w->proto = r->proto ? r->proto : w->proto;
+	w->iface = h->iface >= 0 ? h->iface : w->iface;
+	w->out = h->out >= 0 ? h->out : w->out;
+	return !r->impossible;
+}
+
+/* => true: nothing that comes this way returns. */
+static bool
+walk_chain(const struct ruleset_text *rs, const char *table, const char *chain, struct way way, bool reachable[RULES_MAX])
+{
+	unsigned i;
+
+	for (i = 0; i < rs->n_rules; i++) {
+		const struct rule *r = &rs->rules[i];
+		struct way there = way;
+		bool all, stays;
+
+		if (strcmp(r->table, table) != 0 || strcmp(r->chain, chain) != 0 || !narrow_way(&there, r, &all))
+			continue;
+		reachable[i] = true;
+		stays = *r->to && walk_chain(rs, table, r->to, there, reachable);
+		if (all && (r->ends || stays))
+			return *r->to ? stays : !r->returns;
+	}
+	return false;
+}
+
+void
+ruleset_reachable(const struct ruleset_text *rs, bool reachable[RULES_MAX])
+{
+	unsigned t, h;
+
+	memset(reachable, 0, RULES_MAX * sizeof(*reachable));
+	for (t = 0; t < TABLES; t++)
+		for (h = 0; h < 5; h++)
+			walk_chain(rs, table_names[t], hook_names[h], (struct way){.iface = -1, .out = -1}, reachable);
+}
