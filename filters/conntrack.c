@@ -134,7 +134,14 @@ struct conn *
 conntrack_find(struct conntrack *ct, uint64_t now, const struct ct_tuple *t, uint16_t zone,
 	enum ct_dir *dir)
 {
-	uint32_t link = ct_lookup(ct, NULL, now, t, zone, 3);
+	return conntrack_find_zone(ct, now, t, zone, 3, dir);
+}
+
+struct conn *
+conntrack_find_zone(struct conntrack *ct, uint64_t now, const struct ct_tuple *t, uint16_t zone,
+	uint8_t zone_dir, enum ct_dir *dir)
+{
+	uint32_t link = ct_lookup(ct, NULL, now, t, zone, zone_dir);
 
 	if (!link)
 		return NULL;

@@ -147,6 +147,9 @@ void conntrack_set_mark(struct conntrack *ct, struct conn *c, uint32_t mark);
 bool conntrack_tuple(const struct pkt *p, struct ct_tuple *t);
 /* The confirmed, living connection of a tuple in a zone, and which direction the tuple is; NULL: none. */
 struct conn *conntrack_find(struct conntrack *ct, uint64_t now, const struct ct_tuple *t, uint16_t zone, enum ct_dir *dir);
+/* The same in a zone that counts in some directions only: bit per enum ct_dir. */
+struct conn *conntrack_find_zone(
+	struct conntrack *ct, uint64_t now, const struct ct_tuple *t, uint16_t zone, uint8_t zone_dir, enum ct_dir *dir);
 
 /* Expectations: the seam for helpers (FTP and others come with NAT). `t` with its mask fields: sport 0 and src AF_UNSPEC mean any. `timeout` in ns.
  * An equal one of the same master is replaced. => 0, -EBUSY: another one expects the same; -ENOSPC, -ENOMEM. */
