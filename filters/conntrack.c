@@ -92,6 +92,9 @@ conntrack_attach(struct env *env, struct pkt *made, const struct pkt *cause)
 	struct conntrack *ct = table_of(cause);
 
 	(void)env;
+	/* nf_conntrack_attach() takes "untracked" for a direction: CT leaves the packet alone, tracking does not */
+	if (!cause->ct)
+		made->ct_info = CT_RELATED;
 	if (!ct || !cause->ct)
 		return;
 	conn_at(ct, cause->ct)->refs++;

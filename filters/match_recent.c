@@ -187,11 +187,13 @@ recent_address(const struct recent *r, const struct pkt *p)
 	return a;
 }
 
-/* As it was before this router took one off. */
+/* As it was before this router took one off; the kernel thinks so of all that no socket sent. */
 static uint8_t
 recent_ttl(const struct filter_ctx *c)
 {
-	return (uint8_t)(pkt_ip4(c->p)->ttl + (c->out && !(c->p->flags & PKT_LOCAL)));
+	bool sent = (c->p->flags & (PKT_LOCAL | PKT_NO_SOCKET)) == PKT_LOCAL;
+
+	return (uint8_t)(pkt_ip4(c->p)->ttl + (c->out && !sent));
 }
 
 /* `ttl` 0: any. */

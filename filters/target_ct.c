@@ -88,7 +88,7 @@ check_v2(const struct ext_check *c, const void *options, void **prepared)
 static bool
 is_decided(const struct pkt *p)
 {
-	return p->ct || p->ct_info == CT_UNTRACKED || p->ct_zone_dir;
+	return p->ct || p->ct_info || p->ct_zone_dir;
 }
 
 static enum filter_verdict

@@ -75,6 +75,7 @@ tcp_reject(struct env *env, const struct router *r, const struct pkt *p)
 
 	if (!reset)
 		return false;
+	reset->flags |= PKT_NO_SOCKET;
 	env_attach(env, reset, p);
 	env_emit(env, reset, ORIGIN_OUTPUT);
 	return true;

@@ -72,11 +72,11 @@ env_emit(struct env *env, struct pkt *p, enum pkt_origin origin)
 	env->ops->emit(env, p, origin);
 }
 
-/* Packet `made` (an ICMP error, a reset) belongs to the connection of the one that caused it. */
+/* Packet `made` (an ICMP error, a reset) belongs to the connection of the one that caused it; or is tracked, whatever rules say, if that one was not. */
 static inline void
 env_attach(struct env *env, struct pkt *made, const struct pkt *cause)
 {
-	if (cause->ct)
+	if (cause->ct || cause->ct_info)
 		env->ops->attach(env, made, cause);
 }
 

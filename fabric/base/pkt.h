@@ -41,6 +41,7 @@ enum pkt_flags {
 	PKT_LOCAL = 1 << 8,       /* made by this router or its control namespace */
 	PKT_REASSEMBLED = 1 << 9, /* frag_max holds the largest fragment */
 	PKT_TRACE = 1 << 10,      /* -j TRACE: rules that it meets are logged */
+	PKT_NO_SOCKET = 1 << 11,  /* with PKT_LOCAL: made by a rule, not by the stack (skb->sk NULL) */
 };
 
 enum pkt_gso { PKT_GSO_NONE = 0, PKT_GSO_TCP4 = 1, PKT_GSO_UDP = 3, PKT_GSO_TCP6 = 4, PKT_GSO_UDP_L4 = 5 }; /* as virtio */

@@ -118,7 +118,7 @@ enter(struct walker *w, struct pkt *p, const struct router *r, const struct ifac
 	p->router = r;
 	p->in = in;
 	p->out = NULL;
-	p->flags &= (uint16_t) ~(PKT_HAS_L2 | PKT_LOCAL | PKT_BROADCAST | PKT_MULTICAST | PKT_REASSEMBLED);
+	p->flags &= (uint16_t) ~(PKT_HAS_L2 | PKT_LOCAL | PKT_NO_SOCKET | PKT_BROADCAST | PKT_MULTICAST | PKT_REASSEMBLED);
 	p->frag_max = 0;
 	p->l2_len = 0;
 	tap(w, in, p, false, false);

@@ -312,6 +312,25 @@ test_left_alone(void **state)
 	env_pkt_free(&f.env.env, p);
 }
 
+/* The kernel tracks errors and resets about what is not tracked (nf_conntrack_attach()). */
+static void
+test_made_of_untracked(void **state)
+{
+	struct pkt *p = udp_in_zone(&here, 0, 0), *made = udp_in_zone(&there, 0, 0);
+
+	(void)state;
+	p->ct_info = CT_UNTRACKED;
+	env_attach(&f.env.env, made, p);
+	assert_int_equal(made->ct, 0);
+	assert_int_equal(made->ct_info, CT_RELATED);
+	assert_int_equal(conntrack_input(&f.env.env, &f.router.r, made, RULES_OUTPUT, &f.why), FILTER_ACCEPT);
+	assert_int_not_equal(made->ct, 0);
+	assert_int_equal(conntrack_state_bit(made), NEW);
+	env_pkt_free(&f.env.env, p);
+	env_pkt_free(&f.env.env, made);
+	assert_int_equal(count(), 0);
+}
+
 static void
 test_references(void **state)
 {
@@ -813,6 +832,7 @@ main(void)
 		TEST(test_other_protocols),
 		TEST(test_zones),
 		TEST(test_left_alone),
+		TEST(test_made_of_untracked),
 		TEST(test_references),
 		TEST(test_clash),
 		TEST(test_clash_by_request),

@@ -46,20 +46,28 @@ get(uint8_t flags, uint32_t seconds, uint32_t hits)
 	return prepared;
 }
 
+/* On its way out by `out`, or in; `flags`: who made it. */
 static bool
-meets(void *r, const char *src, uint8_t ttl)
+meets_out(void *r, const char *src, uint8_t ttl, const struct iface *out, uint16_t flags)
 {
 	struct test_ip ip = {.src = src, .dst = "10.0.0.1", .ttl = ttl};
 	uint8_t buf[100];
 	struct pkt *p = test_pkt(&t, buf, test_udp(buf, &ip, 1, 2, 8));
-	struct filter_ctx c = {.env = &t.env, .p = p};
+	struct filter_ctx c = {.env = &t.env, .p = p, .out = out};
 	bool result;
 
 	assert_int_equal(pkt_parse(p), DROP_NONE);
+	p->flags |= flags;
 	result = ops->match(&c, r, NULL);
 	assert_false(c.malformed);
 	test_pkt_free(&t, p);
 	return result;
+}
+
+static bool
+meets(void *r, const char *src, uint8_t ttl)
+{
+	return meets_out(r, src, ttl, NULL, 0);
 }
 
 static int
@@ -127,6 +135,26 @@ eviction_and_ttl(void **state)
 	ops->release(set), ops->release(check), ops->release(ttl);
 }
 
+/* What is forwarded, or made by REJECT, has lost one on the way; what the router sends itself has not. */
+static void
+ttl_on_the_way_out(void **state)
+{
+	static const struct {
+		uint16_t flags;
+		uint8_t as;
+	} cases[] = {{0, 65}, {PKT_LOCAL, 64}, {PKT_LOCAL | PKT_NO_SOCKET, 65}};
+	void *set = get(XT_RECENT_SET, 0, 0), *ttl = get(XT_RECENT_CHECK | XT_RECENT_TTL, 0, 0);
+	struct iface out = {0};
+
+	(void)state;
+	for (size_t i = 0; i < RTE_DIM(cases); i++) {
+		meets_out(set, "5.0.0.1", 64, &out, cases[i].flags);
+		assert_true(meets(ttl, "5.0.0.1", cases[i].as));
+		assert_false(meets(ttl, "5.0.0.1", 129 - cases[i].as));
+	}
+	ops->release(set), ops->release(ttl);
+}
+
 static void
 reap_and_rings(void **state)
 {
@@ -169,6 +197,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(verbs, setup, teardown),
 		cmocka_unit_test_setup_teardown(eviction_and_ttl, setup, teardown),
+		cmocka_unit_test_setup_teardown(ttl_on_the_way_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(reap_and_rings, setup, teardown),
 		cmocka_unit_test_setup_teardown(refusals, setup, teardown),
 	};

@@ -116,6 +116,11 @@ the_first_decides(void **state)
 	run("CT", 2, &zone, &c);
 	assert_int_equal(p->ct_info, CT_UNTRACKED);
 	assert_int_equal(p->ct_zone_dir, 0);
+	p->ct_info = CT_RELATED; /* an error about an untracked packet */
+	run("NOTRACK", 0, NULL, &c);
+	run("CT", 2, &zone, &c);
+	assert_int_equal(p->ct_info, CT_RELATED);
+	assert_int_equal(p->ct_zone_dir, 0);
 	p->ct_info = CT_NEW;
 	p->ct = 1;
 	run("NOTRACK", 0, NULL, &c);
