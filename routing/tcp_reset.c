@@ -68,6 +68,16 @@ reset_new(struct env *env, const struct router *r, const struct pkt *p, uint8_t 
 	return reset;
 }
 
+/* A checksum that a device was to finish is never 0 (skb_checksum_help()), not of TCP either; the stack's own may be. */
+static void
+finish_sum(struct pkt *reset)
+{
+	struct tcphdr *tcp = (struct tcphdr *)(pkt_ip4(reset) + 1);
+
+	if (tcp->check == 0)
+		tcp->check = 0xffff;
+}
+
 bool
 tcp_reject(struct env *env, const struct router *r, const struct pkt *p)
 {
@@ -75,6 +85,7 @@ tcp_reject(struct env *env, const struct router *r, const struct pkt *p)
 
 	if (!reset)
 		return false;
+	finish_sum(reset);
 	reset->flags |= PKT_NO_SOCKET;
 	env_attach(env, reset, p);
 	env_emit(env, reset, ORIGIN_OUTPUT);
