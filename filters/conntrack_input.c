@@ -245,6 +245,27 @@ trackable(const struct pkt *p, uint8_t hook)
 	return p->family == AF_INET && !(p->flags & PKT_LATER_FRAGMENT);
 }
 
+/* => DROP_NONE; the packet has its connection, or none. */
+static enum drop_reason
+track_any(struct ct_packet *k)
+{
+	struct pkt *p = k->p;
+	enum drop_reason why;
+
+	if (!trackable(p, k->hook)) {
+		k->ct->stats.invalid++;
+		return DROP_NONE;
+	}
+	if (p->proto == IPPROTO_ICMP && track_icmp_error(k))
+		return DROP_NONE;
+	why = track(k);
+	if (why)
+		k->ct->stats.drop++;
+	else if (!p->ct)
+		k->ct->stats.invalid++;
+	return why;
+}
+
 enum filter_verdict
 conntrack_input(
 	struct env *env, const struct router *r, struct pkt *p, uint8_t hook, enum drop_reason *why)
@@ -255,18 +276,8 @@ conntrack_input(
 	if (p->ct || p->ct_info == CT_UNTRACKED)
 		return FILTER_ACCEPT;
 	p->ct_info = 0;
-	if (!trackable(p, hook)) {
-		k.ct->stats.invalid++;
-		return FILTER_ACCEPT;
-	}
-	if (p->proto == IPPROTO_ICMP && track_icmp_error(&k))
-		return FILTER_ACCEPT;
-	*why = track(&k);
-	if (*why) {
-		k.ct->stats.drop++;
-		return FILTER_DROP;
-	}
-	if (!p->ct)
-		k.ct->stats.invalid++;
-	return FILTER_ACCEPT;
+	*why = track_any(&k);
+	p->ct_zone = p->ct_helper = 0; /* what CT has said is done: an invalid packet may come by again, by lo */
+	p->ct_zone_dir = 0;
+	return *why ? FILTER_DROP : FILTER_ACCEPT;
 }

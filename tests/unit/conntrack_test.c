@@ -331,6 +331,24 @@ test_made_of_untracked(void **state)
 	assert_int_equal(count(), 0);
 }
 
+/* What CT says holds for one tracking: an invalid packet that comes back by lo is tracked anew. */
+static void
+test_zone_of_invalid(void **state)
+{
+	const struct test_ip ip = {.src = "10.0.0.2", .dst = "10.1.0.2"};
+	uint8_t buf[100];
+	struct pkt *p = test_arrive(&f, buf, test_icmp(buf, &ip, 0, 0, 1, 1, 8));
+
+	(void)state;
+	p->ct_zone = 1;
+	p->ct_zone_dir = 3;
+	assert_int_equal(conntrack_input(&f.env.env, &f.router.r, p, RULES_OUTPUT, &f.why), FILTER_ACCEPT);
+	assert_int_equal(conntrack_state_bit(p), INVALID);
+	assert_int_equal(p->ct_zone, 0);
+	assert_int_equal(p->ct_zone_dir, 0);
+	env_pkt_free(&f.env.env, p);
+}
+
 static void
 test_references(void **state)
 {
@@ -833,6 +851,7 @@ main(void)
 		TEST(test_zones),
 		TEST(test_left_alone),
 		TEST(test_made_of_untracked),
+		TEST(test_zone_of_invalid),
 		TEST(test_references),
 		TEST(test_clash),
 		TEST(test_clash_by_request),
