@@ -22,6 +22,11 @@ struct hint {
 	uint8_t flags_mask, flags; /* of TCP */
 	uint8_t tcp_option;
 	bool later_fragment, local, made_here;
+	bool answered;              /* of a connection that has seen both directions */
+	bool reply;                 /* of the answering end */
+	bool related;               /* an ICMP error about a connection */
+	bool marked, connmarked;    /* another rule must have set a mark */
+	uint32_t mark;              /* this one; 0: any */
 	const char *word;
 };
 
@@ -39,7 +44,10 @@ struct rule {
 	bool ends;      /* what matches never comes to the next rule of the chain */
 	bool returns;   /* but to the caller's */
 	uint8_t proto;  /* that its header names; 0: any */
-	bool impossible; /* it names an interface that there is not */
+	bool impossible; /* nothing can fit it here: an interface that there is not, a day that is over, what this router never sends */
+	bool sets_mark, sets_connmark, rejects;
+	uint32_t mark; /* that it sets; 0: another */
+	uint8_t recent_adds, recent_asks; /* bit per table of recent: puts addresses in, is true of those in it */
 	char to[32];    /* the chain that it calls; "": none */
 	bool counter; /* without match and target, before a rule that is measured */
 };

@@ -123,7 +123,9 @@ measure_rule(const struct counts *counts, unsigned at, bool reachable)
 	shared->hit += reachable && c->packets > 0;
 	shared->stray += !reachable && c->packets > 0;
 	if (options.verbose && reachable && !c->packets)
-		printf("not hit: %s %s%s\n", r->table, r->text, before && !reached ? " (nothing came)" : "");
+		printf("not hit: %u %s %s%s\n", shared->current, r->table, r->text, before && !reached ? " (nothing came)" : "");
+	if (!reachable && c->packets)
+		printf("hit all the same: ruleset %u: %s %s\n", shared->current, r->table, r->text);
 	for (k = 0; k < r->n_exts; k++) {
 		shared->ext[r->exts[k]].rules += reachable;
 		shared->ext[r->exts[k]].hit += reachable && c->packets > 0;
@@ -160,6 +162,8 @@ one_ruleset(unsigned number)
 	shared->rulesets++;
 	shared->packets += kase.n_packets;
 	shared->refused += same && kase.n_packets == 0;
+	if (options.verbose && same && kase.n_packets == 0)
+		printf("both refuse ruleset %u:\n%s", number, d.text);
 	if (same) {
 		measure(&kase.counts);
 		return true;

@@ -12,6 +12,7 @@
 #include <netinet/ip_icmp.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,12 +57,14 @@ struct packets {
 	struct rnd r;
 	const struct ruleset_text *rs;
 	struct flow flows[FLOWS];
-	unsigned n_flows;
+	unsigned n_flows, last; /* the youngest flow */
 	struct frame waiting[WAITING];
 	unsigned n_waiting;
 	uint16_t id;
 	uint16_t aims[RULES_MAX]; /* rules that can be hit and were not yet */
 	unsigned n_aims;
+	struct hint follow; /* what the last flow was begun for */
+	unsigned n_follow;  /* packets of it to come at once */
 };
 
 struct packets *
@@ -420,18 +423,23 @@ fit_l4(struct packets *g, struct draft *d, const struct hint *h)
 static void
 cause_icmp(struct packets *g, struct draft *d, const struct hint *h)
 {
+	uint8_t type = h->icmp_type;
+
 	d->proto = IPPROTO_ICMP;
 	d->type = 8;
 	d->code = 0;
-	if (!h->icmp || h->icmp_type == 0)
+	if (h->icmp ? h->icmp_type == 0 : chance(&g->r, 40))
 		return;
-	if (h->icmp_type == 14) {
+	if (!h->icmp)
+		type = PICK(&g->r, ((const uint8_t[]){14, 11, 11, 3}));
+	if (type == 14) {
 		d->type = 13;
 		d->payload = 12;
-	} else if (h->icmp_type == 11) {
+	} else if (type == 11) {
 		d->ttl = 1;
+		d->proto = PICK(&g->r, ((const uint8_t[]){1, 6, 17, 99}));
 		d->dst = address_at(g, (d->iface + 1) % IFACES);
-	} else if (h->icmp_type == 3) {
+	} else if (type == 3) {
 		d->proto = h->icmp_code == 2 ? 99 : IPPROTO_UDP;
 	}
 }
@@ -509,9 +517,11 @@ spoil(struct packets *g, struct draft *d)
 static struct flow *
 new_flow(struct packets *g, const struct draft *d)
 {
-	struct flow *f = &g->flows[g->n_flows < FLOWS ? g->n_flows++ : rnd(&g->r, FLOWS)];
+	unsigned at = g->n_flows < FLOWS ? g->n_flows++ : rnd(&g->r, FLOWS);
+	struct flow *f = &g->flows[at];
 	int8_t home = address_home(d->dst);
 
+	g->last = at;
 	memset(f, 0, sizeof(*f));
 	f->proto = d->proto;
 	f->end[0] = (struct end){.iface = d->iface, .addr = d->src, .port = d->sport, .seq = d->seq + 1};
@@ -529,12 +539,68 @@ remember(struct flow *f, unsigned from, const struct frame *frame)
 	memcpy(f->sent[from], frame->data, f->sent_len[from]);
 }
 
+/* `begun`: a flow may be met in its middle. */
 static bool
-starts_flow(const struct draft *d)
+starts_flow(const struct draft *d, bool begun)
 {
-	if (d->bad_sum || d->frag_off & 0x1fff || nowhere(d->dst) || nowhere(d->src) || (ntohl(d->src) >> 24) % 127 == 0)
+	uint32_t net = ntohl(d->src) >> 24;
+
+	if (d->bad_sum || d->frag_off & 0x1fff || nowhere(d->dst) || nowhere(d->src) || net % 127 == 0 || net >> 4 == 14)
 		return false;
-	return d->proto == IPPROTO_UDP || (d->proto == IPPROTO_TCP && d->flags & SYN) || (d->proto == IPPROTO_ICMP && d->type == 8) || d->proto == 99;
+	if (d->proto == IPPROTO_TCP)
+		return d->flags & SYN || (begun && d->flags == ACK);
+	return d->proto == IPPROTO_UDP || (d->proto == IPPROTO_ICMP && d->type == 8) || d->proto == 99;
+}
+
+/* Of a rule and those that call its chain. */
+static struct hint
+whole_hint(const struct packets *g, const struct rule *r)
+{
+	struct hint h;
+
+	for (h = r->hint; r->caller >= 0; hint_add(&h, &r->hint))
+		r = &g->rs->rules[r->caller];
+	return h;
+}
+
+/* And of a rule that sets a mark; `flag`: where a rule says whether it does. */
+static void
+add_setter(struct packets *g, struct hint *h, size_t flag)
+{
+	unsigned start = rnd(&g->r, g->rs->n_rules), i;
+	struct hint more;
+
+	for (i = 0; i < 2 * g->rs->n_rules; i++) {
+		const struct rule *r = &g->rs->rules[(start + i) % g->rs->n_rules];
+
+		if (!*((const char *)r + flag) || (i < g->rs->n_rules && h->mark && r->mark != h->mark))
+			continue;
+		more = whole_hint(g, r);
+		more.made_here = h->made_here;
+		more.local = h->local;
+		hint_add(h, &more);
+		return;
+	}
+}
+
+/* What a rule with REJECT answers to whom the rule wants it. */
+static void
+add_reject(struct packets *g, struct hint *h)
+{
+	unsigned start = rnd(&g->r, g->rs->n_rules), i;
+	uint32_t to = h->dst;
+	int8_t out = h->out;
+
+	for (i = 0; i < g->rs->n_rules; i++) {
+		const struct rule *r = &g->rs->rules[(start + i) % g->rs->n_rules];
+
+		if (!r->rejects || r->hint.made_here)
+			continue;
+		*h = whole_hint(g, r);
+		h->src = to ? to : h->src;
+		h->iface = h->iface >= 0 || to ? h->iface : out;
+		return;
+	}
 }
 
 static struct hint
@@ -546,26 +612,63 @@ any_hint(struct packets *g)
 
 	if (g->rs->n_rules == 0 || chance(&g->r, 15))
 		return nothing;
-	r = &g->rs->rules[g->n_aims && chance(&g->r, 75) ? g->aims[rnd(&g->r, g->n_aims)] : rnd(&g->r, g->rs->n_rules)];
-	for (h = r->hint; r->caller >= 0; hint_add(&h, &r->hint))
-		r = &g->rs->rules[r->caller];
+	r = &g->rs->rules[g->n_aims && chance(&g->r, 85) ? g->aims[rnd(&g->r, g->n_aims)] : rnd(&g->r, g->rs->n_rules)];
+	h = whole_hint(g, r);
+	if (h.made_here && chance(&g->r, 30))
+		add_reject(g, &h);
+	if (h.marked)
+		add_setter(g, &h, offsetof(struct rule, sets_mark));
+	if (h.connmarked)
+		add_setter(g, &h, offsetof(struct rule, sets_connmark));
 	return h;
+}
+
+/* The flow goes the other way: the rule's packet is the answer. */
+static void
+turn_flow(struct draft *d)
+{
+	uint32_t address = d->src;
+	uint16_t port = d->sport;
+
+	if (address_home(d->dst) < 0)
+		return;
+	d->iface = (uint8_t)address_home(d->dst);
+	d->src = d->dst;
+	d->dst = address;
+	d->sport = d->dport;
+	d->dport = port;
 }
 
 static void
 fitting(struct packets *g, struct draft *d, struct frame *f)
 {
 	const struct hint hint = any_hint(g), *h = &hint;
+	struct flow *flow;
 
 	start_draft(g, d);
 	fit_addresses(g, d, h);
 	fit_l4(g, d, h);
 	turn_round(g, d, h);
 	fit_rest(g, d, h);
+	if (h->answered && h->local && !h->proto && d->proto != IPPROTO_TCP)
+		cause_icmp(g, d, &(const struct hint){.icmp = true});
+	if ((h->answered || h->reply) && d->proto == IPPROTO_TCP) {
+		d->flags = h->local ? ACK : SYN;
+		d->ack = h->local ? (uint32_t)rnd64(&g->r) : 0;
+	}
+	if (h->reply && !h->made_here && chance(&g->r, 90))
+		turn_flow(d);
 	spoil(g, d);
 	build(d, f);
-	if (starts_flow(d))
-		remember(new_flow(g, d), 0, f);
+	if (!starts_flow(d, h->answered && h->local))
+		return;
+	flow = new_flow(g, d);
+	remember(flow, 0, f);
+	flow->end[0].got = d->ack;
+	if (h->answered && address_home(d->dst) == -1)
+		flow->step = 2; /* its reset is an answer too */
+	g->follow = *h;
+	g->n_follow = h->answered || h->reply || h->related || h->connmarked || chance(&g->r, 15) ? 4 : 0;
 }
 
 /* ---- packets of a flow ---- */
@@ -657,7 +760,14 @@ static void
 go_on(struct packets *g, struct draft *d, struct frame *out)
 {
 	struct flow *f = &g->flows[chance(&g->r, 60) && g->n_flows > 4 ? g->n_flows - 1 - rnd(&g->r, 4) : rnd(&g->r, g->n_flows)];
-	unsigned from = turn(g, f);
+	bool follow = g->n_follow > 0 && g->last < g->n_flows;
+	unsigned from;
+
+	if (follow) {
+		f = &g->flows[g->last];
+		g->n_follow--;
+	}
+	from = turn(g, f);
 
 	if (address_home(f->end[1].addr) == -1)
 		from = 0; /* the router answers by itself */
@@ -669,6 +779,8 @@ go_on(struct packets *g, struct draft *d, struct frame *out)
 	d->sport = f->end[from].port;
 	d->dport = f->end[!from].port;
 	flow_l4(g, f, from, d);
+	if (follow && f->proto != IPPROTO_TCP)
+		fit_rest(g, d, &g->follow);
 	if (chance(&g->r, 20))
 		spoil(g, d);
 	build(d, out);
@@ -679,7 +791,7 @@ static void
 error_about(struct packets *g, struct draft *d, struct frame *out)
 {
 	static const uint8_t types[][2] = {{3, 1}, {3, 3}, {3, 4}, {11, 0}, {11, 1}, {12, 0}, {4, 0}, {5, 1}, {3, 13}, {3, 2}, {3, 0}};
-	struct flow *f = &g->flows[rnd(&g->r, g->n_flows)];
+	struct flow *f = &g->flows[g->n_follow && g->last < g->n_flows ? g->last : rnd(&g->r, g->n_flows)];
 	unsigned from = f->sent_len[1] && chance(&g->r, 50), i = rnd(&g->r, sizeof(types) / sizeof(*types));
 	uint8_t quote[QUOTE];
 
@@ -833,7 +945,10 @@ packets_next(struct packets *g, struct frame *f)
 
 	if (chance(&g->r, 70) && take_waiting(g, f))
 		return;
-	if (g->n_flows && chance(&g->r, g->n_aims ? 30 : 45))
+	if (g->n_follow && g->follow.related && chance(&g->r, 70)) {
+		error_about(g, &d, f);
+		g->n_follow--;
+	} else if (g->n_flows && chance(&g->r, g->n_follow ? 90 : g->n_aims ? 25 : 45))
 		go_on(g, &d, f);
 	else if (g->n_flows && chance(&g->r, 10))
 		error_about(g, &d, f);

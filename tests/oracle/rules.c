@@ -32,20 +32,37 @@ write_proto(struct gen *g)
 	if (g->proto)
 		gen_say(g, " -p %u", g->proto);
 	g->rule->hint.proto = g->rule->proto = g->proto;
+	gen_never(g, g->proto && g->hooks == H_OUT && g->proto != IPPROTO_TCP && g->proto != IPPROTO_ICMP);
+}
+
+/* No packet of these hooks has exactly this address there. */
+static bool
+is_nowhere(const struct gen *g, bool src, unsigned a)
+{
+	int8_t home = addresses[a].home;
+
+	if (src)
+		return g->hooks == H_FWD && home == -1;
+	if (home == -2)
+		return !(g->hooks & H_PRE);
+	return home == -1 ? g->hooks == H_FWD : g->hooks == H_IN;
 }
 
 static void
 write_address(struct gen *g, const char *option, bool src, uint32_t *hint)
 {
 	unsigned a = gen_likely_address(g, src);
+	bool not = gen_not(g);
 
-	if (!gen_not(g))
+	if (!not)
 		*hint = address_value(a);
 	gen_say(g, " %s %s", option, addresses[a].text);
 	if (chance(&g->r, 60))
 		gen_say(g, "/%u", PICK(&g->r, ((unsigned[]){1, 4, 8, 8, 16, 24, 31})));
 	else if (chance(&g->r, 10))
 		gen_say(g, "/%s", PICK(&g->r, ((const char *const[]){"255.0.255.0", "0.0.0.255"})));
+	else
+		gen_never(g, !not && is_nowhere(g, src, a));
 }
 
 static void
@@ -58,7 +75,8 @@ write_iface(struct gen *g, const char *option, bool in)
 		unsigned name = rnd(&g->r, 4);
 
 		gen_say(g, " %s %s", option, ((const char *const[]){"t+", "lo", "tt0", "eth+"})[name]);
-		g->rule->impossible |= (name == 0) == not;
+		g->rule->narrow = true;
+		g->rule->impossible |= name == 0 ? not && g->hooks == H_FWD : name == 1 ? !in && !not : !not;
 		return;
 	}
 	gen_say(g, " %s t%u", option, i);
@@ -88,6 +106,7 @@ write_header(struct gen *g)
 	write_proto(g);
 	if (g->proto != IPPROTO_TCP && chance(&g->r, 1)) {
 		h->later_fragment = !gen_not(g);
+		gen_never(g, h->later_fragment && g->hooks == H_OUT);
 		gen_say(g, " -f");
 	}
 }
@@ -120,11 +139,11 @@ only_syn(struct gen *g)
 static void
 write_target(struct gen *g)
 {
-	struct chain *to;
+	struct chain *to = g->jump;
 	uint32_t what = rnd(&g->r, 100);
 	int t = -1;
 
-	if (what < 20 && (to = callee(g))) {
+	if (to) {
 		to->caller = to->used ? to->caller : (int16_t)g->rs->n_rules;
 		to->used = true;
 		g->terminal = chance(&g->r, 15);
@@ -132,7 +151,7 @@ write_target(struct gen *g)
 		gen_say(g, " %s %s", g->terminal ? "-g" : "-j", to->name);
 		return;
 	}
-	if (what < 70)
+	if (what < 64)
 		t = gen_target(g);
 	if (t >= 0) {
 		/* a target that wants a protocol which the rule does not name gives way */
@@ -145,11 +164,11 @@ write_target(struct gen *g)
 		targets[t].write(g);
 		return;
 	}
-	if (what < 75)
+	if (what < 79)
 		return;
 	g->terminal = true;
 	g->rule->returns = what >= 94 && what < 99;
-	gen_say(g, " -j %s", what < 88 ? "ACCEPT" : what < 94 ? "DROP" : what < 99 ? "RETURN" : "QUEUE");
+	gen_say(g, " -j %s", what < 90 ? "ACCEPT" : what < 94 ? "DROP" : what < 99 ? "RETURN" : "QUEUE");
 }
 
 static struct rule *
@@ -180,7 +199,9 @@ write_matches(struct gen *g, const int *chosen, unsigned n)
 
 	for (i = 0; i < n; i++) {
 		gen_say(g, " -m %s", matches[chosen[i]].name);
+		g->always = false;
 		matches[chosen[i]].write(g);
+		g->rule->narrow |= !g->always;
 		g->rule->exts[g->rule->n_exts++] = (uint16_t)chosen[i];
 	}
 }
@@ -190,6 +211,10 @@ static unsigned
 choose_matches(struct gen *g, int *chosen)
 {
 	unsigned n = PICK(&g->r, ((unsigned[]){0, 1, 1, 1, 1, 1, 2, 2, 3})), i, k;
+
+	/* a chain that hardly anything comes to shows little */
+	if (g->jump && n && chance(&g->r, 85))
+		n = chance(&g->r, 50);
 
 	for (i = 0; i < n; i++) {
 		chosen[i] = gen_match(g);
@@ -201,6 +226,13 @@ choose_matches(struct gen *g, int *chosen)
 		gen_require_proto(g, &matches[chosen[i]]);
 	}
 	return n;
+}
+
+static bool
+is_selective(const struct hint *h)
+{
+	return h->src || h->dst || h->sport || h->dport || h->icmp || h->ttl || h->has_tos || h->length || h->mss || h->flags_mask || h->tcp_option ||
+		h->word || h->marked || h->connmarked || h->related || h->reply;
 }
 
 static void
@@ -217,16 +249,19 @@ write_rule(struct gen *g, bool measured)
 	}
 	if (!gen_rule(g))
 		return;
+	g->jump = chance(&g->r, 20) ? callee(g) : NULL;
 	n = choose_matches(g, chosen);
 	if (!g->proto && chance(&g->r, 20))
 		g->proto = g->way.proto ? g->way.proto : gen_output(g) ? PICK(&g->r, ((const uint8_t[]){6, 1, 1})) : PICK(&g->r, ((const uint8_t[]){6, 6, 17, 1}));
 	write_header(g);
 	write_matches(g, chosen, n);
-	g->rule->narrow |= n > 0 || strstr(g->rule->text, " -s ") || strstr(g->rule->text, " -d ") || strstr(g->rule->text, " -f") ||
+	g->rule->narrow |= strstr(g->rule->text, " -s ") || strstr(g->rule->text, " -d ") || strstr(g->rule->text, " -f") ||
 		strstr(g->rule->text, "! -p");
 	write_target(g);
 	g->rule->ends = g->terminal;
-	/* what ends the chain for every packet would hide the rest */
+	/* what ends the chain for every packet, or nearly, would hide the rest */
+	if (g->terminal && !is_selective(&g->rule->hint) && chance(&g->r, 70))
+		return;
 	if (g->terminal && !*g->rule->to && !g->rule->narrow && !g->proto && g->rule->hint.iface < 0 && g->rule->hint.out < 0 && chance(&g->r, 90))
 		return;
 	g->rs->n_rules++;
@@ -322,6 +357,50 @@ make_pool(struct gen *g)
 		p->ttl[i] = PICK(&g->r, ((uint8_t[]){2, 3, 64, 63, 128, 255, 5, 32}));
 }
 
+/* What the router sends has no mark until a rule of OUTPUT, or of a chain that is perhaps called there, sets one. */
+static bool
+marked_before(const struct ruleset_text *rs, unsigned at)
+{
+	unsigned i;
+
+	for (i = 0; i < rs->n_rules; i++) {
+		const struct rule *r = &rs->rules[i];
+		bool base = strchr("PIFO", r->chain[0]) && r->chain[1] >= 'A';
+
+		if (r->sets_mark && (base ? strcmp(r->chain, "OUTPUT") == 0 && i < at : i < at || strcmp(r->table, rs->rules[at].table) == 0))
+			return true;
+	}
+	return false;
+}
+
+/* Connection tracking puts fragments together before any rule; no mark is without a rule that sets it. */
+static void
+rule_out(struct ruleset_text *rs)
+{
+	static const char *const tracking[] = {"state", "conntrack", "connmark", "CONNMARK", "connbytes", "connlimit", "CT"};
+	bool tracks = false, marks = false, connmarks = false;
+	uint8_t recents = 0;
+	unsigned i, k, n;
+
+	for (i = 0; i < rs->n_rules; i++) {
+		const struct rule *r = &rs->rules[i];
+
+		for (k = 0; k < r->n_exts; k++)
+			for (n = 0; n < sizeof(tracking) / sizeof(*tracking); n++)
+				tracks |= strcmp(ext_name(r->exts[k]), tracking[n]) == 0;
+		marks |= r->sets_mark;
+		connmarks |= r->sets_connmark;
+		recents |= r->recent_adds;
+	}
+	for (i = 0; i < rs->n_rules; i++) {
+		struct rule *r = &rs->rules[i];
+
+		r->impossible |= r->hint.marked && strcmp(r->chain, "OUTPUT") == 0 && !marked_before(rs, i);
+		r->impossible |= (r->hint.later_fragment && tracks) || (r->hint.marked && !marks) || (r->hint.connmarked && !connmarks) ||
+			(r->recent_asks & ~recents);
+	}
+}
+
 void
 ruleset_generate(struct ruleset_text *rs, uint64_t seed, uint64_t serial, bool measured, bool plain)
 {
@@ -335,6 +414,7 @@ ruleset_generate(struct ruleset_text *rs, uint64_t seed, uint64_t serial, bool m
 	for (t = 0; t < TABLES && !plain; t++)
 		if (chance(&g.r, PICK(&g.r, ((unsigned[]){0, 60, 100})) + (t == 2 ? 60 : 0)))
 			make_table(&g, t, measured);
+	rule_out(rs);
 }
 
 void

@@ -43,7 +43,7 @@ gen_port(struct gen *g)
 void
 gen_port_option(struct gen *g, const char *option, uint16_t *hint)
 {
-	uint16_t a = gen_port(g), b;
+	uint16_t a = *hint && chance(&g->r, 90) ? *hint : gen_port(g), b;
 	bool not = gen_not(g);
 
 	switch (rnd(&g->r, 5)) {
@@ -84,29 +84,46 @@ gen_any_address(struct gen *g)
 unsigned
 gen_likely_address(struct gen *g, bool src)
 {
+	const struct hint *h = &g->rule->hint, *way = &g->way;
+	int8_t iface = src ? (h->iface >= 0 ? h->iface : way->iface) : h->out >= 0 ? h->out : way->out;
+	uint32_t already = src ? h->src : h->dst;
 	bool own = src ? gen_output(g) : gen_input(g);
-	unsigned a, tries = chance(&g->r, 10) ? 0 : 50;
+	unsigned a, tries = chance(&g->r, 4) ? 0 : 60;
 
 	do
 		a = gen_any_address(g);
-	while (tries-- > 0 && (own ? addresses[a].home != -1 : addresses[a].home < 0));
+	while (tries-- > 0 && already && address_value(a) != already);
+	if (already && address_value(a) == already)
+		return a;
+	do
+		a = gen_any_address(g);
+	while (tries-- > 0 && (own ? addresses[a].home != -1 : iface >= 0 ? addresses[a].home != iface : addresses[a].home < 0));
 	return a;
 }
 
-void
+uint32_t
 gen_print_mark(struct gen *g, uint32_t mark)
 {
-	if (chance(&g->r, 40)) {
-		uint32_t mask = PICK(&g->r, ((uint32_t[]){0xff, 0xf, 0xffff0000, 0x80000001}));
+	uint32_t mask = chance(&g->r, 40) ? PICK(&g->r, ((uint32_t[]){0xff, 0xf, 0xffff0000, 0x80000001})) : 0;
 
-		gen_say(g, "0x%x/0x%x", mark & mask, mask);
-	} else {
+	if (!mask) {
 		gen_say(g, "0x%x", mark);
+		return mark;
 	}
+	gen_say(g, "0x%x/0x%x", mark & mask, mask);
+	return mark & mask;
 }
 
 void
 gen_mark_value(struct gen *g)
 {
-	gen_print_mark(g, chance(&g->r, 20) ? 0 : PICK(&g->r, g->rs->pool.marks));
+	uint32_t mark = gen_print_mark(g, chance(&g->r, 20) ? 0 : PICK(&g->r, g->rs->pool.marks));
+
+	g->marks[g->n_marks++ % MARKS_SET] = g->rule->mark = mark;
+}
+
+void
+gen_never(struct gen *g, bool never)
+{
+	g->rule->impossible |= never;
 }

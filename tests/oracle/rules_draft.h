@@ -7,7 +7,7 @@
 
 enum { T_RAW = 1, T_MANGLE = 2, T_FILTER = 4, T_SECURITY = 8, T_ALL = 15 };
 enum { H_PRE = 1, H_IN = 2, H_FWD = 4, H_OUT = 8, H_POST = 16, H_ALL = 31 };
-enum { PORTS_PROTO = 255, TABLES = 4, CHAINS_MAX = 12, HOOKS = 5, N_MATCHES = 29, N_TARGETS = 13 };
+enum { PORTS_PROTO = 255, TABLES = 4, CHAINS_MAX = 12, MARKS_SET = 8, HOOKS = 5, N_MATCHES = 29, N_TARGETS = 13 };
 
 extern const char *const table_names[TABLES];
 extern const char *const hook_names[HOOKS];
@@ -33,10 +33,14 @@ struct gen {
 	uint8_t hooks;
 	struct hint way;  /* what the rules that call the chain leave of the packets */
 	bool terminal;    /* target ends the chain for what matches */
+	uint32_t marks[MARKS_SET]; /* that MARK and CONNMARK of the rules so far set */
+	unsigned n_marks;
+	bool always;      /* the match that is being written is true of every packet */
+	struct chain *jump; /* where the rule will send what it matches; NULL: not decided */
 	unsigned n_sets;
 	char set_names[SETS][32];
-	uint8_t set_types[SETS];
-	uint32_t set_address[SETS]; /* of a member */
+	uint8_t set_types[SETS], set_proto[SETS];
+	uint32_t set_own[SETS], set_away[SETS]; /* of members: the router's, another's; 0: none */
 	uint16_t set_port[SETS];
 };
 
@@ -62,11 +66,14 @@ bool gen_not(struct gen *g);
 uint16_t gen_port(struct gen *g);
 /* " --option port" or a range. */
 void gen_port_option(struct gen *g, const char *option, uint16_t *hint);
-void gen_print_mark(struct gen *g, uint32_t mark);
+/* Perhaps with a mask. => what is left of it */
+uint32_t gen_print_mark(struct gen *g, uint32_t mark);
 void gen_mark_value(struct gen *g);
 unsigned gen_any_address(struct gen *g);
 /* One that packets have there, mostly. */
 unsigned gen_likely_address(struct gen *g, bool src);
+/* What the rule asks for cannot be here: it does not count as one that could be hit. */
+void gen_never(struct gen *g, bool never);
 /* Rules that only packets of the router itself meet: answers to pings, errors, resets. */
 bool gen_output(const struct gen *g);
 bool gen_input(const struct gen *g);

@@ -82,6 +82,9 @@ fits(const struct gen *g, const struct ext *e, bool is_refused)
 		return false;
 	if (gen_output(g) && g->n_chains > 1 && (e->write == m_udp || e->write == m_tcpmss || e->write == t_tcpmss))
 		return false;
+	/* where connections are not known yet, one in four rulesets asks for one */
+	if (e->write == m_connmark && g->table == 0 && g->rs->serial % 4)
+		return false;
 	proto = g->proto ? g->proto : g->way.proto;
 	if (!e->proto || !proto || e->proto == proto)
 		return true;

@@ -17,6 +17,7 @@ m_tcp(struct gen *g)
 		{0x16, 2}, {0x3f, 0}, {3, 3}, {0x10, 0x10}, {0x12, 0x12}, {4, 4}, {0x18, 8}, {0x3f, 0x12}, {0x20, 0x20}};
 	struct hint *h = &g->rule->hint;
 	unsigned i;
+	bool not;
 
 	if (chance(&g->r, 30))
 		gen_port_option(g, "--sport", &h->sport);
@@ -24,18 +25,23 @@ m_tcp(struct gen *g)
 		gen_port_option(g, "--dport", &h->dport);
 	if (chance(&g->r, 30)) {
 		i = gen_output(g) && chance(&g->r, 90) ? 5 : rnd(&g->r, sizeof(flags) / sizeof(*flags));
-		if (!gen_not(g)) {
+		not = gen_not(g);
+		if (!not) {
 			h->flags_mask = values[i][0];
 			h->flags = values[i][1];
 		}
+		/* resets are all that it sends itself */
+		gen_never(g, g->hooks == H_OUT && (i == 5 ? not : i != 3 && !not));
 		gen_say(g, " --tcp-flags %s", flags[i]);
 	}
 	if (chance(&g->r, gen_output(g) ? 1 : 12)) {
 		static const uint8_t options[] = {1, 2, 3, 4, 8, 30};
 
 		i = PICK(&g->r, options);
-		if (!gen_not(g))
+		not = gen_not(g);
+		if (!not)
 			h->tcp_option = (uint8_t)i;
+		gen_never(g, g->hooks == H_OUT && !not);
 		gen_say(g, " --tcp-option %u", i);
 	}
 }
@@ -64,6 +70,7 @@ m_icmp(struct gen *g)
 		g->rule->hint.icmp = true;
 		g->rule->hint.icmp_type = types[i].type;
 		g->rule->hint.icmp_code = types[i].code;
+		gen_never(g, g->hooks == H_OUT && i != 6 && types[i].type != 0 && types[i].type != 3 && types[i].type != 11 && types[i].type != 12);
 	}
 	gen_say(g, " --icmp-type %s", types[i].text);
 }
@@ -157,9 +164,10 @@ m_length(struct gen *g)
 void
 m_ttl(struct gen *g)
 {
-	uint8_t ttl = gen_output(g) ? (uint8_t)(63 + rnd(&g->r, 3)) : PICK(&g->r, g->rs->pool.ttl);
+	unsigned how = rnd(&g->r, 3);
+	uint8_t ttl = gen_output(g) ? (uint8_t)(chance(&g->r, 80) ? 64u - (how == 1) + (how == 2) : 63 + rnd(&g->r, 3)) : PICK(&g->r, g->rs->pool.ttl);
 
-	switch (rnd(&g->r, 3)) {
+	switch (how) {
 	case 0:
 		if (!gen_not(g))
 			g->rule->hint.ttl = ttl;
@@ -178,7 +186,7 @@ m_ttl(struct gen *g)
 void
 m_tos(struct gen *g)
 {
-	uint8_t tos = PICK(&g->r, g->rs->pool.tos);
+	uint8_t tos = g->rule->hint.has_tos ? g->rule->hint.tos : PICK(&g->r, g->rs->pool.tos);
 
 	if (!gen_not(g)) {
 		g->rule->hint.tos = tos;
@@ -193,7 +201,7 @@ m_tos(struct gen *g)
 void
 m_dscp(struct gen *g)
 {
-	uint8_t tos = PICK(&g->r, g->rs->pool.tos);
+	uint8_t tos = g->rule->hint.has_tos ? g->rule->hint.tos : PICK(&g->r, g->rs->pool.tos);
 
 	if (!gen_not(g)) {
 		g->rule->hint.tos = tos;
@@ -204,10 +212,25 @@ m_dscp(struct gen *g)
 
 /* Types that few packets have are mostly inverted. */
 static void
-type_option(struct gen *g, const char *option, const char *type)
+type_option(struct gen *g, const char *option, const char *type, uint32_t *hint)
 {
-	if (chance(&g->r, strstr(type, "LOCAL") || strstr(type, "UNICAST") ? 15 : 80))
+	static const struct {
+		const char *type, *address, *other;
+	} hints[] = {{"LOCAL", "10.0.0.1", NULL}, {"UNICAST", NULL, "10.0.0.1"}, {"BLACKHOLE", "10.66.1.1", NULL}, {"UNREACHABLE", "10.67.1.1", NULL},
+		{"PROHIBIT", "10.68.1.1", NULL}, {"LOCAL,BROADCAST", "10.0.0.1", NULL}};
+	bool not = chance(&g->r, strstr(type, "LOCAL") || strstr(type, "UNICAST") ? 15 : 80);
+	const char *address;
+	unsigned i;
+
+	if (not)
 		gen_say(g, " !");
+	for (i = 0; i < sizeof(hints) / sizeof(*hints); i++) {
+		address = not ? hints[i].other : hints[i].address;
+		if (strcmp(hints[i].type, type) == 0 && address && !*hint)
+			*hint = inet_addr(address);
+	}
+	/* nothing here goes to many; from there it comes to the first hook */
+	gen_never(g, !not && (option[2] == 'd' || !(g->hooks & H_PRE)) && (strcmp(type, "MULTICAST") == 0 || strcmp(type, "BROADCAST") == 0));
 	gen_say(g, " %s %s", option, type);
 }
 
@@ -219,9 +242,9 @@ m_addrtype(struct gen *g)
 	unsigned which = rnd_between(&g->r, 1, 3);
 
 	if (which & 1)
-		type_option(g, "--src-type", chance(&g->r, 20) ? PICK(&g->r, types) : gen_output(g) ? "LOCAL" : "UNICAST");
+		type_option(g, "--src-type", chance(&g->r, 20) ? PICK(&g->r, types) : gen_output(g) ? "LOCAL" : "UNICAST", &g->rule->hint.src);
 	if (which & 2)
-		type_option(g, "--dst-type", chance(&g->r, 20) ? PICK(&g->r, types) : gen_input(g) ? "LOCAL" : "UNICAST");
+		type_option(g, "--dst-type", chance(&g->r, 20) ? PICK(&g->r, types) : gen_input(g) ? "LOCAL" : "UNICAST", &g->rule->hint.dst);
 	if (chance(&g->r, 20) && !(g->hooks & (H_OUT | H_POST)))
 		gen_say(g, " --limit-iface-in");
 	else if (chance(&g->r, 20) && !(g->hooks & (H_PRE | H_IN)))
@@ -234,9 +257,12 @@ m_pkttype(struct gen *g)
 	static const char *const types[] = {"unicast", "unicast", "broadcast", "multicast"};
 
 	const char *type = PICK(&g->r, types);
+	bool not = chance(&g->r, type[0] == 'u' ? 10 : 80);
 
-	if (chance(&g->r, type[0] == 'u' ? 20 : 80))
+	if (not)
 		gen_say(g, " !");
+	gen_never(g, not == (type[0] == 'u')); /* TUN devices know unicast only */
+	g->always = not != (type[0] == 'u');
 	gen_say(g, " --pkt-type %s", type);
 }
 
@@ -244,6 +270,7 @@ void
 m_mac(struct gen *g)
 {
 	gen_not(g);
+	gen_never(g, true); /* TUN devices have none, and then neither is true */
 	gen_say(g, " --mac-source 02:00:00:00:00:%02x", rnd(&g->r, 3));
 }
 
@@ -255,7 +282,7 @@ m_u32(struct gen *g)
 	switch (rnd(&g->r, 6)) {
 	case 0:
 		gen_not(g);
-		gen_say(g, " --u32 \"6&0xFF=%u\"", g->proto ? g->proto : PICK(&g->r, ((uint8_t[]){1, 6, 17})));
+		gen_say(g, " --u32 \"6&0xFF=%u\"", g->proto ? g->proto : gen_output(g) ? IPPROTO_ICMP : PICK(&g->r, ((uint8_t[]){1, 6, 17})));
 		break;
 	case 1:
 		gen_say(g, " --u32 \"4&0x1FFF=0 && 0>>22&0x3C@0&0xFFFF=%u\"", p);
@@ -268,6 +295,7 @@ m_u32(struct gen *g)
 		gen_say(g, " --u32 \"8>>24=1:%u\"", PICK(&g->r, g->rs->pool.ttl));
 		break;
 	case 4:
+		g->rule->hint.dst = gen_input(g) ? inet_addr("192.0.2.1") : address_value(chance(&g->r, 50) ? 0 : 5);
 		gen_say(g, " --u32 \"16=0x%x,0x%x:0x%x\"", ntohl(address_value(0)), 0xc0000200, 0xc63364ff);
 		break;
 	default:

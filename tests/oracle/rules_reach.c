@@ -32,6 +32,12 @@ hint_add(struct hint *to, const struct hint *from)
 	}
 	to->local |= from->local;
 	to->made_here |= from->made_here;
+	to->answered |= from->answered;
+	to->reply |= from->reply;
+	to->related |= from->related;
+	to->mark = to->mark ? to->mark : from->mark;
+	to->marked |= from->marked;
+	to->connmarked |= from->connmarked;
 }
 
 void
@@ -77,6 +83,7 @@ narrow_way(struct way *w, const struct rule *r, bool *all)
 static bool
 walk_chain(const struct ruleset_text *rs, const char *table, const char *chain, struct way way, bool reachable[RULES_MAX])
 {
+	bool returns = false; /* what a rule before matches goes back */
 	unsigned i;
 
 	for (i = 0; i < rs->n_rules; i++) {
@@ -88,8 +95,9 @@ walk_chain(const struct ruleset_text *rs, const char *table, const char *chain, 
 			continue;
 		reachable[i] = true;
 		stays = *r->to && walk_chain(rs, table, r->to, there, reachable);
+		returns |= r->returns || (r->ends && *r->to && !stays);
 		if (all && (r->ends || stays))
-			return *r->to ? stays : !r->returns;
+			return !returns;
 	}
 	return false;
 }

@@ -2,6 +2,7 @@
 /* Sets, and the match and the target that name one. */
 #include "tests/oracle/rules_draft.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,15 +24,18 @@ set_member(struct gen *g, unsigned type, char *buf, size_t size)
 		snprintf(buf, size, "%s/%u%s", a, len, chance(&g->r, 20) ? " nomatch" : "");
 		break;
 	case SET_IPPORT:
-		snprintf(buf, size, "%s,%s:%u", a, chance(&g->r, 50) ? "tcp" : "udp", p);
+		snprintf(buf, size, "%s,%s:%u", a, g->set_proto[g->n_sets] == IPPROTO_TCP ? "tcp" : "udp", p);
 		break;
 	case SET_NETIFACE:
-		snprintf(buf, size, "%s/%u,t%u%s", a, len, rnd(&g->r, 3), chance(&g->r, 15) ? " nomatch" : "");
+		snprintf(buf, size, "%s/%u,t%u%s", a, len, addresses[which].home >= 0 && chance(&g->r, 70) ? (unsigned)addresses[which].home : rnd(&g->r, 3), chance(&g->r, 15) ? " nomatch" : "");
 		break;
 	default:
 		snprintf(buf, size, "%u", p);
 	}
-	g->set_address[g->n_sets] = address_value(which);
+	if (addresses[which].home == -1)
+		g->set_own[g->n_sets] = address_value(which);
+	else if (addresses[which].home >= 0)
+		g->set_away[g->n_sets] = address_value(which);
 	g->set_port[g->n_sets] = p;
 }
 
@@ -45,6 +49,8 @@ make_set(struct gen *g)
 
 	snprintf(name, 32, "s%llx_%u", (unsigned long long)(g->serial & 0xffffff), g->n_sets);
 	g->set_types[g->n_sets] = (uint8_t)type;
+	g->set_proto[g->n_sets] = chance(&g->r, 60) ? IPPROTO_TCP : IPPROTO_UDP;
+	g->set_own[g->n_sets] = g->set_away[g->n_sets] = 0;
 	to += strlen(to);
 	to += sprintf(to, "create %s %s%s%s%s\n", name, types[type], type == SET_PORT ? " range 0-65535" : "",
 		timeout ? " timeout 3600" : "", counters ? " counters" : "");
@@ -75,7 +81,9 @@ gen_set_sides(struct gen *g, unsigned set, bool not)
 	if (not)
 		return;
 	if (type != SET_PORT)
-		*(first ? &h->src : &h->dst) = g->set_address[set];
+		*(first ? &h->src : &h->dst) = (first ? gen_output(g) : gen_input(g)) ? g->set_own[set] : g->set_away[set];
+	if (type == SET_IPPORT && !h->proto)
+		h->proto = g->set_proto[set];
 	if (type == SET_PORT || type == SET_IPPORT)
 		*((two ? second : first) ? &h->sport : &h->dport) = g->set_port[set];
 }

@@ -17,6 +17,7 @@ t_reject(struct gen *g)
 		"icmp-net-prohibited", "icmp-host-prohibited", "icmp-admin-prohibited"};
 
 	g->terminal = true;
+	g->rule->rejects = true;
 	if (g->proto == IPPROTO_TCP && chance(&g->r, 50))
 		gen_say(g, " --reject-with tcp-reset");
 	else if (chance(&g->r, 80))
@@ -42,6 +43,7 @@ t_mark(struct gen *g)
 {
 	static const char *const how[] = {"--set-mark", "--set-xmark"};
 
+	g->rule->sets_mark = true;
 	switch (rnd(&g->r, 5)) {
 	case 0:
 		gen_say(g, " --%s-mark 0x%x", PICK(&g->r, ((const char *const[]){"and", "or", "xor"})), PICK(&g->r, g->rs->pool.marks));
@@ -55,6 +57,7 @@ t_mark(struct gen *g)
 void
 t_connmark(struct gen *g)
 {
+	g->rule->sets_connmark = true;
 	switch (rnd(&g->r, 5)) {
 	case 0:
 		gen_say(g, " --save-mark");
@@ -63,6 +66,8 @@ t_connmark(struct gen *g)
 		break;
 	case 1:
 		if (g->hooks && strcmp(table_names[g->table], "mangle") == 0) {
+			g->rule->sets_mark = true;
+			g->rule->sets_connmark = false;
 			gen_say(g, " --restore-mark");
 			if (chance(&g->r, 40))
 				gen_say(g, " --nfmask 0x%x --ctmask 0x%x", 0xffu, 0xf0fu);
