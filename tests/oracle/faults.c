@@ -46,11 +46,11 @@ fault_name(unsigned i)
 	return i < ext_count() ? ext_name(i) : packet_faults[i - ext_count()].name;
 }
 
-/* A comment has nothing to be misunderstood, and a TUN device no addresses. */
+/* A comment has nothing to be misunderstood. */
 bool
 fault_visible(unsigned i)
 {
-	return strcmp(fault_name(i), "comment") != 0 && strcmp(fault_name(i), "mac") != 0;
+	return strcmp(fault_name(i), "comment") != 0;
 }
 
 void

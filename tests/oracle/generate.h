@@ -11,6 +11,7 @@ enum { WORD_MAX = 16, PORTS = 6, MARKS = 4, RULE_TEXT = 768, RULES_MAX = 400, EX
 /* What a packet must look like for a rule; what is 0 is free. */
 struct hint {
 	int8_t iface, out;     /* -1: any */
+	uint8_t mac, to;       /* of the frame: 1 + last byte of who sends it; enum frame_to */
 	uint32_t src, dst;     /* network byte order */
 	uint8_t proto;
 	uint16_t sport, dport; /* host byte order */

@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -184,6 +185,8 @@ set_addresses(void)
 	for (i = 0; i < WORLD_IFACES; i++) {
 		const struct world_iface *w = &world_ifaces[i];
 
+		if (i == LAN) /* without ARP a frame goes to the device's own address, and nobody is asked */
+			fprintf(f, "link set %s address " WORLD_MAC " arp off\n", w->name);
 		fprintf(f, "link set %s mtu %u up\n", w->name, w->mtu);
 		fprintf(f, "address add %s peer %s dev %s\n", w->address, w->peer, w->name);
 	}
@@ -202,9 +205,9 @@ set_addresses(void)
 }
 
 static int
-open_tun(const char *name)
+open_tun(const char *name, short flags)
 {
-	struct ifreq req = {.ifr_flags = IFF_TUN | IFF_NO_PI};
+	struct ifreq req = {.ifr_flags = (short)(flags | IFF_NO_PI)};
 	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 
 	snprintf(req.ifr_name, sizeof(req.ifr_name), "%s", name);
@@ -271,7 +274,7 @@ kernel_open(enum kernel_variant variant)
 	}
 	set_sysctls();
 	for (i = 0; i < IFACES; i++) {
-		k.tun[i] = open_tun(world_ifaces[i].name);
+		k.tun[i] = open_tun(world_ifaces[i].name, i == LAN ? IFF_TAP : IFF_TUN);
 		if (k.tun[i] < 0) {
 			fprintf(stderr, "oracle: /dev/net/tun: %s\n", strerror(errno));
 			return false;
@@ -379,19 +382,41 @@ kernel_load(const char *rules, const char *sets, char *why, size_t size)
 }
 
 static bool
+send_frame(const struct frame *f)
+{
+	uint8_t ether[ETHER_LEN];
+	struct iovec parts[] = {{ether, sizeof(ether)}, {(void *)(uintptr_t)f->data, f->len}};
+	bool lan = f->iface == LAN;
+
+	frame_ether(f, ether);
+	return writev(k.tun[f->iface], parts + !lan, 1 + lan) == f->len + (lan ? ETHER_LEN : 0);
+}
+
+/* => false: nothing is left. */
+static bool
+receive_packet(uint8_t iface, struct frame *f)
+{
+	uint8_t ether[ETHER_LEN];
+	struct iovec parts[] = {{ether, sizeof(ether)}, {f->data, FRAME_MAX}};
+	bool lan = iface == LAN;
+	ssize_t len = readv(k.tun[iface], parts + !lan, 1 + lan);
+
+	f->iface = iface;
+	f->len = (uint16_t)(len - (lan ? ETHER_LEN : 0));
+	return len > (lan ? ETHER_LEN : 0);
+}
+
+static bool
 kernel_inject(const struct frame *in, struct frames *out)
 {
-	ssize_t len;
 	uint8_t i;
 
 	out->n = 0;
-	if (write(k.tun[in->iface], in->data, in->len) != in->len)
+	if (!send_frame(in))
 		return false;
 	for (i = 0; i < IFACES; i++)
-		while (out->n < FRAMES_MAX && (len = read(k.tun[i], out->f[out->n].data, FRAME_MAX)) > 0) {
-			out->f[out->n].iface = i;
-			out->f[out->n++].len = (uint16_t)len;
-		}
+		while (out->n < FRAMES_MAX && receive_packet(i, &out->f[out->n]))
+			out->n++;
 	return true;
 }
 

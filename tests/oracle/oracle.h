@@ -15,6 +15,7 @@
 
 enum {
 	IFACES = 3,         /* t0 inside, t1 outside, t2 dmz */
+	LAN = 2,            /* the one with Ethernet frames; the others are point-to-point */
 	FRAME_MAX = 2048,
 	FRAMES_MAX = 64,    /* that one packet may cause */
 	RULES_LINES = 4096,
@@ -22,8 +23,14 @@ enum {
 	CONNS_MAX = 8192,
 };
 
+/* Whom an Ethernet frame names as its destination. */
+enum frame_to { TO_ROUTER, TO_BROADCAST, TO_MULTICAST, TO_OTHER };
+
+/* An IP packet; one that comes in by LAN has a header before it that frame_ether() makes. */
 struct frame {
 	uint8_t iface; /* 0 .. IFACES-1 */
+	uint8_t from;  /* last byte of the MAC address 02:00:00:00:00:xx that sends it */
+	uint8_t to;    /* enum frame_to */
 	uint16_t len;
 	_Alignas(8) uint8_t data[FRAME_MAX];
 };
@@ -66,6 +73,10 @@ struct conns {
 	unsigned n;
 	struct conn_row c[CONNS_MAX];
 };
+
+enum { ETHER_LEN = 14 };
+
+void frame_ether(const struct frame *f, uint8_t header[ETHER_LEN]);
 
 /* One of the two routers. */
 struct side {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Our side: the same router in this process, over the env and walker of the unit tests, so every packet is an exactly sized block. Interfaces are
- * point-to-point links into ports 0 .. IFACES-1. Text becomes rules in a child process, as libxtables ends the process on a wrong option.
+ * point-to-point links into ports 0 .. IFACES-1; to one of them Ethernet frames come. Text becomes rules in a child process, as libxtables ends the process on a wrong option.
  */
 #include "tests/oracle/oracle.h"
 #include "tests/oracle/world.h"
@@ -86,6 +86,8 @@ set_ifaces(void)
 		set_iface(slot, world_ifaces[i].name, IFACE_IUCV, world_ifaces[i].mtu);
 		o.addrs[slot].prefix = (struct ip_prefix){.addr = address(world_ifaces[i].address), .len = 32};
 		o.addrs[slot].peer = address(world_ifaces[i].peer);
+		if (i == LAN)
+			mac_parse(WORLD_MAC, &o.ifaces[slot].mac);
 		o.ifaces[slot].attach = (struct attach){.kind = ATTACH_PORT, .a = i};
 	}
 }
@@ -317,10 +319,18 @@ take_sent(struct frames *out)
 static bool
 our_inject(const struct frame *in, struct frames *out)
 {
+	uint8_t bytes[ETHER_LEN + FRAME_MAX];
 	struct pkt *p;
 
 	set_clock();
-	p = test_pkt(&o.tw.t, in->data, in->len);
+	if (in->iface == LAN) {
+		frame_ether(in, bytes);
+		memcpy(bytes + ETHER_LEN, in->data, in->len);
+		p = test_pkt(&o.tw.t, bytes, in->len + (size_t)ETHER_LEN);
+		p->l2_len = ETHER_LEN;
+	} else {
+		p = test_pkt(&o.tw.t, in->data, in->len);
+	}
 	p->router = &o.r;
 	p->in = &o.ifaces[SLOT_FIRST + in->iface];
 	router_receive(&o.tw.w, p);

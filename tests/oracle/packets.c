@@ -24,6 +24,7 @@ enum { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16, URG = 32 };
 /* All that build() needs. */
 struct draft {
 	uint8_t iface, proto, ttl, tos, flags;
+	uint8_t from, to; /* of its frame */
 	uint32_t src, dst, seq, ack;
 	uint16_t sport, dport, id, frag_off, window;
 	uint8_t type, code;
@@ -199,6 +200,8 @@ build(const struct draft *d, struct frame *f)
 	ip->daddr = d->dst;
 	ip->check = ip4_checksum(ip);
 	f->iface = d->iface;
+	f->from = d->from;
+	f->to = d->to;
 	f->len = (uint16_t)len;
 }
 
@@ -248,6 +251,8 @@ start_draft(struct packets *g, struct draft *d)
 		chance(&g->r, 30) ? (uint8_t)(PICK(&g->r, g->rs->pool.ttl) + rnd(&g->r, 3) - 1) : 64;
 	d->tos = chance(&g->r, 30) ? PICK(&g->r, g->rs->pool.tos) : 0;
 	d->id = ++g->id;
+	d->from = (uint8_t)rnd(&g->r, 3);
+	d->to = chance(&g->r, 92) ? TO_ROUTER : PICK(&g->r, ((const uint8_t[]){TO_BROADCAST, TO_BROADCAST, TO_MULTICAST, TO_OTHER}));
 	d->frag_off = chance(&g->r, 50) ? IP_DF : 0;
 	d->window = chance(&g->r, 80) ? 29200 : (uint16_t)rnd(&g->r, 3000);
 	d->payload = chance(&g->r, 60) ? (uint16_t)rnd(&g->r, 40) : (uint16_t)rnd(&g->r, 1300);
@@ -650,6 +655,8 @@ fitting(struct packets *g, struct draft *d, struct frame *f)
 	fit_l4(g, d, h);
 	turn_round(g, d, h);
 	fit_rest(g, d, h);
+	d->from = h->mac && chance(&g->r, 90) ? h->mac - 1 : d->from;
+	d->to = h->to && chance(&g->r, 90) ? h->to : d->to;
 	if (h->answered && h->local && !h->proto && d->proto != IPPROTO_TCP)
 		cause_icmp(g, d, &(const struct hint){.icmp = true});
 	if ((h->answered || h->reply) && d->proto == IPPROTO_TCP) {
@@ -857,6 +864,8 @@ cut(struct packets *g, const struct frame *whole)
 		more = at + part < len;
 
 		f.iface = whole->iface;
+		f.from = whole->from;
+		f.to = whole->to;
 		memcpy(f.data, whole->data, head);
 		memcpy(f.data + head, whole->data + head + at, part);
 		if (chance(&g->r, 2) && more && at + part + 8 <= len) {

@@ -100,5 +100,7 @@ frame_print(const struct frame *f, char *buf, size_t size)
 {
 	buf[0] = 0;
 	add(buf, size, "%s", world_ifaces[f->iface].name);
+	if (f->iface == LAN)
+		add(buf, size, " from %02x%s", f->from, (const char *const[]){"", " broadcast", " multicast", " to another"}[f->to]);
 	add_ip(buf, size, f->data, f->len, false);
 }

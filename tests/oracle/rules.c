@@ -260,7 +260,7 @@ write_rule(struct gen *g, bool measured)
 	write_target(g);
 	g->rule->ends = g->terminal;
 	/* what ends the chain for every packet, or nearly, would hide the rest */
-	if (g->terminal && !is_selective(&g->rule->hint) && chance(&g->r, 70))
+	if (g->terminal && !*g->rule->to && !is_selective(&g->rule->hint) && chance(&g->r, 70))
 		return;
 	if (g->terminal && !*g->rule->to && !g->rule->narrow && !g->proto && g->rule->hint.iface < 0 && g->rule->hint.out < 0 && chance(&g->r, 90))
 		return;

@@ -17,7 +17,7 @@ const struct ext matches[N_MATCHES] = {
 	{"dscp", m_dscp, 4, T_ALL, H_ALL, 0},
 	{"addrtype", m_addrtype, 4, T_ALL, H_ALL, 0},
 	{"pkttype", m_pkttype, 3, T_ALL, H_ALL, 0},
-	{"mac", m_mac, 1, T_ALL, H_PRE | H_IN | H_FWD, 0},
+	{"mac", m_mac, 2, T_ALL, H_PRE | H_IN | H_FWD, 0},
 	{"mark", m_mark, 6, T_ALL, H_ALL, 0},
 	{"owner", m_owner, 2, T_ALL, H_OUT | H_POST, 0},
 	{"comment", m_comment, 3, T_ALL, H_ALL, 0},

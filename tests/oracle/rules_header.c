@@ -125,7 +125,7 @@ range_option(struct gen *g, const char *option, bool src, uint32_t *hint)
 	gen_say(g, " %s %s", option, inet_ntoa(from));
 	gen_say(g, "-%s", inet_ntoa(to));
 	if (!not)
-		*hint = a;
+		*hint = chance(&g->r, 50) ? a : chance(&g->r, 50) ? htonl(lo) : htonl(hi);
 }
 
 void
@@ -256,22 +256,34 @@ m_pkttype(struct gen *g)
 {
 	static const char *const types[] = {"unicast", "unicast", "broadcast", "multicast"};
 
-	const char *type = PICK(&g->r, types);
-	bool not = chance(&g->r, type[0] == 'u' ? 10 : 80);
+	unsigned i = rnd(&g->r, sizeof(types) / sizeof(*types));
+	bool unicast = i < 2, not = chance(&g->r, unicast ? 10 : 50), arrives = g->hooks & (H_PRE | H_IN);
 
 	if (not)
 		gen_say(g, " !");
-	gen_never(g, not == (type[0] == 'u')); /* TUN devices know unicast only */
-	g->always = not != (type[0] == 'u');
-	gen_say(g, " --pkt-type %s", type);
+	gen_say(g, " --pkt-type %s", types[i]);
+	/* what came to many is not forwarded */
+	gen_never(g, not == unicast && !arrives);
+	g->always = not != unicast && !arrives;
+	if (not != unicast)
+		return;
+	if (g->rule->hint.iface < 0)
+		g->rule->hint.iface = LAN;
+	g->rule->hint.to = types[i][0] == 'm' ? TO_MULTICAST : TO_BROADCAST;
 }
 
 void
 m_mac(struct gen *g)
 {
-	gen_not(g);
-	gen_never(g, true); /* TUN devices have none, and then neither is true */
-	gen_say(g, " --mac-source 02:00:00:00:00:%02x", rnd(&g->r, 3));
+	struct hint *h = &g->rule->hint;
+	uint8_t from = (uint8_t)rnd(&g->r, 3);
+
+	if (!gen_not(g))
+		h->mac = from + 1;
+	gen_say(g, " --mac-source 02:00:00:00:00:%02x", from);
+	/* without an Ethernet header neither is true */
+	gen_never(g, h->iface >= 0 && h->iface != LAN);
+	h->iface = LAN;
 }
 
 void

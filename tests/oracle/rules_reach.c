@@ -31,6 +31,8 @@ hint_add(struct hint *to, const struct hint *from)
 		to->flags = from->flags;
 	}
 	to->local |= from->local;
+	to->mac = to->mac ? to->mac : from->mac;
+	to->to = to->to ? to->to : from->to;
 	to->made_here |= from->made_here;
 	to->answered |= from->answered;
 	to->reply |= from->reply;

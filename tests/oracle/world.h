@@ -17,6 +17,9 @@ struct world_route {
 
 enum { WORLD_IFACES = 3, WORLD_ROUTES = 11 };
 
+/* Of the LAN interface. */
+#define WORLD_MAC "02:00:00:00:01:00"
+
 extern const struct world_iface world_ifaces[WORLD_IFACES];
 extern const struct world_route world_routes[WORLD_ROUTES];
 
