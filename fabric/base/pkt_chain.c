@@ -138,7 +138,10 @@ pkt_chain_pullup(struct env *env, struct pkt *p, uint32_t len)
 	if (!head)
 		return NULL;
 	*head = *p;
-	head->flags &= (uint16_t)~PKT_HAS_L2;
+	if (p->flags & PKT_HAS_L2 && p->l2_len <= PKT_HEADROOM)
+		memcpy((uint8_t *)pkt_data(head) - p->l2_len, (const uint8_t *)pkt_data(p) - p->l2_len, p->l2_len);
+	else
+		head->flags &= (uint16_t)~PKT_HAS_L2;
 	pkt_chain_read(p, 0, pkt_data(head), len);
 	pull(pkt_mbuf(p), len);
 	pkt_chain_append(head, p);

@@ -456,6 +456,28 @@ chains(void **state)
 	test_pkt_free(&env, up);
 }
 
+/* A reassembled packet still has the frame header that its first fragment came with. */
+static void
+pullup_keeps_frame_header(void **state)
+{
+	const size_t sizes[] = {34};
+	uint8_t buf[74];
+	struct pkt *p;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(buf); i++)
+		buf[i] = (uint8_t)i;
+	p = test_chain(&env, buf, sizeof(buf), sizes, 1);
+	rte_pktmbuf_adj(pkt_mbuf(p), 14);
+	p->l2_len = 14;
+	p->flags = PKT_HAS_L2;
+	p = pkt_chain_pullup(&env.env, p, 50);
+	assert_int_equal(pkt_head_len(p), 50);
+	assert_true(p->flags & PKT_HAS_L2);
+	assert_memory_equal((uint8_t *)pkt_data(p) - 14, buf, 14 + 50);
+	test_pkt_free(&env, p);
+}
+
 static void
 segments_and_lengths(void **state)
 {
@@ -491,6 +513,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(udp_checksums, setup, teardown),
 		cmocka_unit_test_setup_teardown(partial_is_completed, setup, teardown),
 		cmocka_unit_test_setup_teardown(chains, setup, teardown),
+		cmocka_unit_test_setup_teardown(pullup_keeps_frame_header, setup, teardown),
 		cmocka_unit_test_setup_teardown(segments_and_lengths, setup, teardown),
 	};
 
