@@ -937,6 +937,8 @@ malform(struct packets *g, struct frame *f)
 		f->data[rnd_between(&g->r, 1, ip->ihl > 5 ? 19 : f->len - 1)] ^= (uint8_t)(1u << rnd(&g->r, 8));
 		fix = chance(&g->r, 60);
 	}
+	if (ip->protocol == IPPROTO_PIM) /* taken by the kernel's multicast routing */
+		ip->protocol = IPPROTO_TCP;
 	/* the kernel's device is multicast, ours cannot be; and see frame_freshen() */
 	if (nowhere(ip->daddr) || ntohl(ip->daddr) >> 28 == 14)
 		ip->daddr = dst;
