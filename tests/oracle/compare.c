@@ -449,8 +449,8 @@ one_packet(struct kase *c, unsigned i, struct difference *d)
 	return false;
 }
 
-static bool
-compare_end(struct kase *c, struct difference *d)
+bool
+kase_ends_equal(struct kase *c, struct difference *d)
 {
 	our_side.counts(&counts_b);
 	kernel_side.counts(&c->counts);
@@ -496,7 +496,7 @@ kase_run(struct kase *c, struct packets *g, unsigned n, struct difference *d)
 		if (c->keep_packet[i] && !one_packet(c, i, d))
 			return false;
 	}
-	return compare_end(c, d);
+	return kase_ends_equal(c, d);
 }
 
 /* Where fragments came together, bm does not see over their borders (bm_find() in lib/ts_bm.c), kmp does. */

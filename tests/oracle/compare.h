@@ -36,4 +36,7 @@ void kase_print(const struct kase *c, FILE *to);
 
 bool outputs_equal(struct frames *a, struct frames *b);
 
+/* Counters and connections of both sides. => false, with *d. */
+bool kase_ends_equal(struct kase *c, struct difference *d);
+
 #endif

@@ -32,6 +32,7 @@ extern char **environ;
 static struct {
 	enum kernel_variant variant;
 	int tun[IFACES];
+	bool offload;
 	struct mnl_socket *netlink;
 	char sets[16][32]; /* that exist */
 	unsigned n_sets;
@@ -208,10 +209,13 @@ static int
 open_tun(const char *name, short flags)
 {
 	struct ifreq req = {.ifr_flags = (short)(flags | IFF_NO_PI)};
+	const int header = sizeof(struct virtio_net_hdr_v1);
 	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 
+	if (k.offload)
+		req.ifr_flags |= IFF_VNET_HDR;
 	snprintf(req.ifr_name, sizeof(req.ifr_name), "%s", name);
-	if (fd >= 0 && ioctl(fd, TUNSETIFF, &req) < 0) {
+	if (fd >= 0 && (ioctl(fd, TUNSETIFF, &req) < 0 || (k.offload && (ioctl(fd, TUNSETVNETHDRSZ, &header) < 0 || ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4) < 0)))) {
 		close(fd);
 		fd = -1;
 	}
@@ -284,6 +288,36 @@ kernel_open(enum kernel_variant variant)
 	if (!k.netlink || mnl_socket_bind(k.netlink, 0, MNL_SOCKET_AUTOPID) < 0)
 		return false;
 	return set_addresses();
+}
+
+bool
+kernel_open_offload(enum kernel_variant variant)
+{
+	k.offload = true;
+	return kernel_open(variant);
+}
+
+int
+kernel_super(const struct super *in, struct super *out)
+{
+	struct iovec parts[] = {{(void *)(uintptr_t)&in->offload, sizeof(in->offload)}, {(void *)(uintptr_t)in->data, in->len}};
+	ssize_t len;
+	uint8_t i;
+	int n = 0;
+
+	if (writev(k.tun[in->iface], parts, 2) < 0)
+		return -1;
+	for (i = 0; i < IFACES; i++)
+		for (; n < SUPERS_MAX; n++) {
+			parts[0].iov_base = &out[n].offload;
+			parts[1] = (struct iovec){out[n].data, SUPER_MAX};
+			len = readv(k.tun[i], parts, 2);
+			if (len <= (ssize_t)sizeof(out[n].offload))
+				break;
+			out[n].iface = i;
+			out[n].len = (uint32_t)len - (uint32_t)sizeof(out[n].offload);
+		}
+	return n;
 }
 
 static void

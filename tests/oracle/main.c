@@ -2,6 +2,7 @@
 /*
  * oracle --seed N --rulesets N --packets N --seconds S [--variant legacy|nft] [--only NAME,...] [--keep-going] [--no-minimise] [--replay N]
  * oracle --known: shows the differences that stay, each by a case of its own
+ * oracle --super: super-packets through both
  * oracle --faults: plants one fault after another, and says after how many rulesets each is found
  *
  * Rulesets are numbered; number and seed determine all of one. A batch of them runs in a child process with a namespace of its own, so a crash costs one
@@ -11,6 +12,7 @@
 #include "tests/oracle/differences.h"
 #include "tests/oracle/faults.h"
 #include "tests/oracle/known.h"
+#include "tests/oracle/super.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -28,7 +30,7 @@ struct options {
 	unsigned rulesets, packets, seconds, first;
 	enum kernel_variant variant;
 	const char *only;
-	bool keep_going, minimise, verbose, plain, faults, known;
+	bool keep_going, minimise, verbose, plain, faults, known, super;
 };
 
 /* Shared by the processes. */
@@ -232,6 +234,14 @@ known_child(void)
 	return known_run() ? 0 : 1;
 }
 
+static int
+super_child(void)
+{
+	if (!kernel_open_offload(options.variant) || !our_open(options.seed))
+		return 2;
+	return super_run() ? 0 : 1;
+}
+
 /* Of all processes: each counts its own from 0. */
 static void
 count_known(void)
@@ -419,7 +429,7 @@ run_faults(void)
 
 static const struct option long_options[] = {{"seed", 1, NULL, 's'}, {"rulesets", 1, NULL, 'r'}, {"packets", 1, NULL, 'p'}, {"seconds", 1, NULL, 't'},
 	{"variant", 1, NULL, 'v'}, {"only", 1, NULL, 'o'}, {"keep-going", 0, NULL, 'k'}, {"no-minimise", 0, NULL, 'n'}, {"replay", 1, NULL, 'y'},
-	{"faults", 0, NULL, 'F'}, {"verbose", 0, NULL, 'V'}, {"plain", 0, NULL, 'P'}, {"slow", 1, NULL, 'S'}, {"known", 0, NULL, 'K'}, {0}};
+	{"faults", 0, NULL, 'F'}, {"verbose", 0, NULL, 'V'}, {"plain", 0, NULL, 'P'}, {"slow", 1, NULL, 'S'}, {"known", 0, NULL, 'K'}, {"super", 0, NULL, 'U'}, {0}};
 
 static bool
 parse(int argc, char **argv)
@@ -467,6 +477,9 @@ parse(int argc, char **argv)
 		case 'S':
 			rulesets_slow((unsigned)atoi(optarg));
 			break;
+		case 'U':
+			options.super = true;
+			break;
 		case 'K':
 			options.known = true;
 			break;
@@ -497,6 +510,8 @@ main(int argc, char **argv)
 		fprintf(stderr, "oracle: cannot run here (%d)\n", code);
 		return 2;
 	}
+	if (options.super)
+		return in_child(super_child);
 	if (options.known)
 		return in_child(known_child);
 	apply_probe();

@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include <linux/virtio_net.h>
+
 enum {
 	IFACES = 3,         /* t0 inside, t1 outside, t2 dmz */
 	LAN = 2,            /* the one with Ethernet frames; the others are point-to-point */
@@ -91,10 +93,26 @@ struct side {
 
 extern const struct side kernel_side, our_side;
 
+/* A packet as a device with offload has it: the virtio-net header says what is left to do. */
+enum { SUPER_MAX = 65535, SUPERS_MAX = 8 };
+
+struct super {
+	uint8_t iface;
+	struct virtio_net_hdr_v1 offload;
+	uint32_t len;
+	uint8_t data[SUPER_MAX];
+};
+
+/* => packets in out[SUPERS_MAX]; -1: the device does not take it. The kernel's side must be open with offload. */
+int kernel_super(const struct super *in, struct super *out);
+int our_super(const struct super *in, struct super *out);
+
 enum kernel_variant { KERNEL_LEGACY, KERNEL_NFT };
 
 /* A namespace with the router in it, into which this process goes. => false, with a message on stderr. */
 bool kernel_open(enum kernel_variant variant);
+/* The same with devices that take and give checksums and super-packets; kernel_side.inject() is not for them. */
+bool kernel_open_offload(enum kernel_variant variant);
 bool our_open(uint64_t seed);
 void our_close(void);
 

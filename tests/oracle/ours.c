@@ -6,6 +6,8 @@
 #include "tests/oracle/oracle.h"
 #include "tests/oracle/world.h"
 
+#include "drivers/iucv/vnet.h"
+#include "fabric/base/pkt_chain.h"
 #include "filters/conntrack.h"
 #include "filters/iptables/iptables.h"
 #include "filters/live.h"
@@ -337,6 +339,35 @@ our_inject(const struct frame *in, struct frames *out)
 	test_walker_run(&o.tw);
 	take_sent(out);
 	return true;
+}
+
+int
+our_super(const struct super *in, struct super *out)
+{
+	struct pkt *p;
+	uint32_t port;
+	int n = 0;
+
+	set_clock();
+	p = test_pkt(&o.tw.t, in->data, in->len);
+	if (vnet_read(&in->offload, p, 0) != DROP_NONE) {
+		env_pkt_free(&o.tw.w.env, p);
+		return -1;
+	}
+	p->router = &o.r;
+	p->in = &o.ifaces[SLOT_FIRST + in->iface];
+	router_receive(&o.tw.w, p);
+	test_walker_run(&o.tw);
+	while ((p = test_sent(&o.tw, &port))) {
+		if (n < SUPERS_MAX) {
+			out[n].iface = (uint8_t)port;
+			out[n].len = pkt_len(p);
+			vnet_write(&out[n].offload, p, 0);
+			pkt_chain_read(p, 0, out[n++].data, pkt_len(p));
+		}
+		env_pkt_free(&o.tw.w.env, p);
+	}
+	return n;
 }
 
 static void
