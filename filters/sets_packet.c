@@ -40,7 +40,7 @@ header_size(uint8_t proto)
 	}
 }
 
-/* As ip_set_get_ip4_port(): 0 for protocols without ports. => false: a later fragment, or cut off. */
+/* As ip_set_get_ip4_port(): 0 for protocols without ports. => false: a later fragment of one with ports, or cut off. */
 static bool
 packet_port(const struct filter_ctx *c, bool src, uint16_t *port, uint8_t *proto)
 {
@@ -51,8 +51,10 @@ packet_port(const struct filter_ctx *c, bool src, uint16_t *port, uint8_t *proto
 
 	*port = 0;
 	*proto = ip->protocol;
-	if (ip->protocol == 0 || ip->frag_off & htons(IP_OFFMASK))
+	if (ip->protocol == 0)
 		return false;
+	if (ip->frag_off & htons(IP_OFFMASK))
+		return size == 0 || ip->protocol == IPPROTO_ICMPV6;
 	if (size == 0)
 		return true;
 	l4 = filter_bytes(c, ip->ihl * 4u, size, buf);

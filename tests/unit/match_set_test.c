@@ -3,6 +3,7 @@
 #include "filters/live.h"
 #include "filters/set_options.h"
 #include "filters/sets.h"
+#include "fabric/base/csum.h"
 #include "tests/unit/support/packets.h"
 
 #include <setjmp.h>
@@ -89,6 +90,39 @@ types(void **state)
 			fail_msg("row %zu", i);
 }
 
+/* A later fragment has no port to ask for; of a protocol without ports it has the 0 that all its packets have. */
+static void
+later_fragments(void **state)
+{
+	static const struct {
+		uint8_t proto;
+		bool match;
+	} rows[] = {{IPPROTO_UDP, false}, {IPPROTO_TCP, false}, {99, true}};
+	const struct set_match_options o = {.set = {"port", 2, 3, 0, {0}}};
+	struct ext_check check = checking();
+	const struct test_ip ip = {.src = "1.2.3.4", .dst = "10.0.0.1"};
+	void *prepared = NULL;
+	uint8_t buf[100];
+
+	(void)state;
+	commands("create port hash:ip,port\nadd port 1.2.3.4,udp:0\nadd port 1.2.3.4,tcp:0\nadd port 1.2.3.4,99:0\n");
+	assert_int_equal(match_set[4].check(&check, &o, &prepared), 0);
+	for (size_t i = 0; i < RTE_DIM(rows); i++) {
+		size_t len = test_ip4(buf, &ip, rows[i].proto, "12345678", 8);
+		struct iphdr *head = (struct iphdr *)buf;
+		struct filter_ctx c = {.env = &t.env, .in = &eth0};
+
+		head->frag_off = htons(100);
+		head->check = 0;
+		head->check = ip4_checksum(head);
+		c.p = test_pkt(&t, buf, len);
+		assert_int_equal(pkt_parse(c.p), DROP_NONE);
+		assert_int_equal(match_set[4].match(&c, prepared, NULL), rows[i].match);
+		test_pkt_free(&t, c.p);
+	}
+	match_set[4].release(prepared);
+}
+
 static void
 target_and_counters(void **state)
 {
@@ -149,6 +183,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(types, setup, teardown),
+		cmocka_unit_test_setup_teardown(later_fragments, setup, teardown),
 		cmocka_unit_test_setup_teardown(target_and_counters, setup, teardown),
 		cmocka_unit_test_setup_teardown(refusals, setup, teardown),
 	};
