@@ -81,12 +81,13 @@ has_checksum(const struct pkt *p)
 	return true;
 }
 
+/* From nobody to nobody is a broadcast (ip_route_input_slow()). */
 static bool
-is_to_many(const struct router *r, uint32_t dst)
+is_to_many(const struct router *r, uint32_t src, uint32_t dst)
 {
 	struct ip_addr a = ip4(dst);
 
-	return dst == INADDR_BROADCAST || ip4_is_multicast(dst) ||
+	return dst == INADDR_BROADCAST || (src == 0 && dst == 0) || ip4_is_multicast(dst) ||
 	       fib_addr_type(r->fib, &a) == ROUTE_BROADCAST;
 }
 
@@ -113,7 +114,7 @@ run_reject(struct filter_ctx *c, const void *options, void *state)
 	if (p->family != AF_INET || p->flags & PKT_LATER_FRAGMENT)
 		return FILTER_DROP;
 	if (info->with == IPT_TCP_RESET) {
-		if (!is_to_many(c->router, pkt_ip4(p)->daddr) && sum_holds(p) && tcp_reject(c->env, c->router, p))
+		if (!is_to_many(c->router, pkt_ip4(p)->saddr, pkt_ip4(p)->daddr) && sum_holds(p) && tcp_reject(c->env, c->router, p))
 			conntrack_set_closing(c->env, c->router, p);
 	} else if (!is_own_icmp(c) && (!has_checksum(p) || sum_holds(p))) {
 		icmp_error(c->env, c->router, p, ICMP_DEST_UNREACH, (uint8_t)codes[info->with], 0);
