@@ -76,7 +76,7 @@ write_iface(struct gen *g, const char *option, bool in)
 
 		gen_say(g, " %s %s", option, ((const char *const[]){"t+", "lo", "tt0", "eth+"})[name]);
 		g->rule->narrow = true;
-		g->rule->impossible |= name == 0 ? not && g->hooks == H_FWD : name == 1 ? !in && !not : !not;
+		g->rule->impossible |= name == 0 ? not && g->hooks == H_FWD : name == 1 ? !not && g->hooks == H_FWD : !not;
 		return;
 	}
 	gen_say(g, " %s t%u", option, i);
