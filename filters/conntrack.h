@@ -173,6 +173,8 @@ void conntrack_alter_reply(struct conn *c, const struct ct_tuple *reply);
  * other than `c` that did not begin with the same original tuple (then both are one flow, and confirming sorts it out). NULL: nobody.
  */
 struct conn *conntrack_holder(struct env *env, struct conntrack *ct, const struct conn *c, const struct ct_tuple *t, enum ct_dir *dir);
+/* The confirmed, living connection that a packet with tuple `t` would find in the zones of `c` (nf_conntrack_find_get()); NULL: none but `c`. */
+struct conn *conntrack_met(struct env *env, struct conntrack *ct, const struct conn *c, const struct ct_tuple *t, enum ct_dir *dir);
 /* The tuple seen from the other side. => false: it has no other side (ICMP that asks for nothing). */
 bool conntrack_invert(const struct ct_tuple *t, struct ct_tuple *out);
 bool conntrack_tuple_equal(const struct ct_tuple *a, const struct ct_tuple *b);

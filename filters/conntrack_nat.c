@@ -25,7 +25,7 @@ struct conn *
 conntrack_holder(struct env *env, struct conntrack *ct, const struct conn *c,
 	const struct ct_tuple *t, enum ct_dir *dir)
 {
-	uint32_t link = ct_lookup(ct, env, env->now, t, c->zone, c->zone_dir);
+	uint32_t link = ct_lookup_answer(ct, env, t, c->zone, c->zone_dir);
 	struct conn *other = conn_at(ct, link >> 1);
 
 	if (!link || other == c)
@@ -36,6 +36,15 @@ conntrack_holder(struct env *env, struct conntrack *ct, const struct conn *c,
 		return NULL;
 	*dir = link & 1;
 	return other;
+}
+
+struct conn *
+conntrack_met(struct env *env, struct conntrack *ct, const struct conn *c, const struct ct_tuple *t, enum ct_dir *dir)
+{
+	uint32_t link = ct_lookup(ct, env, env->now, t, c->zone, c->zone_dir);
+
+	*dir = link & 1;
+	return link && conn_at(ct, link >> 1) != c ? conn_at(ct, link >> 1) : NULL;
 }
 
 bool

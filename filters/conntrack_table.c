@@ -323,6 +323,14 @@ ct_lookup(struct conntrack *ct, struct env *env, uint64_t now, const struct ct_t
 }
 
 uint32_t
+ct_lookup_answer(struct conntrack *ct, struct env *env, const struct ct_tuple *t, uint16_t zone, uint8_t zone_dir)
+{
+	uint32_t hash = ct_hash(ct, t, ct_zone_of(zone, zone_dir, CT_DIR_REPLY));
+
+	return lookup_hash(ct, env, env->now, t, hash, zone, zone_dir);
+}
+
+uint32_t
 ct_lookup_clash(struct conntrack *ct, const struct conn *c, enum ct_dir dir)
 {
 	return search(ct, 0, &c->tuple[dir], c->hash[dir], c->zone, c->zone_dir, NULL);

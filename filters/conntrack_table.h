@@ -226,6 +226,8 @@ uint32_t *ct_bucket_near(const struct conntrack *ct, uint32_t hash, uint32_t buc
  */
 uint32_t ct_lookup(struct conntrack *ct, struct env *env, uint64_t now, const struct ct_tuple *t,
 	uint16_t zone, uint8_t zone_dir);
+/* The same, where only replies of a connection in that zone would be looked for (nf_conntrack_tuple_taken()). */
+uint32_t ct_lookup_answer(struct conntrack *ct, struct env *env, const struct ct_tuple *t, uint16_t zone, uint8_t zone_dir);
 /* The confirmed one that already has direction `dir` of `c`; 0: none. Expired or not. */
 uint32_t ct_lookup_clash(struct conntrack *ct, const struct conn *c, enum ct_dir dir);
 /* Into the hash, by both directions or the reply's only. `hash` is set. */

@@ -83,13 +83,14 @@ is_taken_unchanged(const struct nat_choice *k)
 		return false;
 	if (!conntrack_may_clash(k->now.proto) || !conntrack_invert(&k->now, &reply))
 		return true;
-	other = conntrack_holder(k->env, k->ct, k->c, &k->now, &dir);
+	other = conntrack_met(k->env, k->ct, k->c, &k->now, &dir);
 	if (!other)
-		other = conntrack_holder(k->env, k->ct, k->c, &reply, &dir);
+		other = conntrack_met(k->env, k->ct, k->c, &reply, &dir);
 	if (!other)
 		return false;
-	return dir != CT_DIR_REPLY || other->status & (CT_SRC_NAT | CT_DST_NAT | CT_SEQ_ADJUST) ||
-	       !conntrack_tuple_equal(&other->tuple[CT_DIR_ORIGINAL], &k->c->tuple[CT_DIR_REPLY]);
+	return other->status & (CT_SRC_NAT | CT_DST_NAT | CT_SEQ_ADJUST) ||
+	       !conntrack_tuple_equal(&other->tuple[CT_DIR_ORIGINAL], &k->c->tuple[CT_DIR_REPLY]) ||
+	       !conntrack_tuple_equal(&other->tuple[CT_DIR_REPLY], &k->c->tuple[CT_DIR_ORIGINAL]);
 }
 
 /* Nothing of the old connection can be mistaken for one of the new. */

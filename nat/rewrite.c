@@ -320,7 +320,7 @@ nat_rewrite_quote(struct pkt *p, const struct ct_tuple *to, enum nat_manip manip
 	if (len < sizeof(struct iphdr))
 		return false;
 	ip_len = h.ip->ihl * 4u;
-	if (ip_len < sizeof(struct iphdr) || ip_len > len)
+	if (ip_len > len) /* a quoted header that is too short to be one is followed by what its length says, as there */
 		return false;
 	len = RTE_MIN(len, ip_len + L4_MOST);
 	h.l4 = quote + ip_len;

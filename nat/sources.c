@@ -82,24 +82,32 @@ more_buckets(struct sources *s)
 	return true;
 }
 
-/* Half of what lies in a bucket moves into a new one at the end; without memory chains grow longer.
- */
+static uint32_t
+last_of(const struct conntrack *ct, uint32_t i)
+{
+	while (i && conntrack_at(ct, i)->source_next)
+		i = conntrack_at(ct, i)->source_next;
+	return i;
+}
+
+/* Half of what lies in a bucket moves into a new one at the end; without memory chains grow longer. The oldest moves first, so that the
+ * latest stays in front: sources_find() takes the first that fits. */
 static void
 split(struct sources *s, const struct conntrack *ct)
 {
-	uint32_t from, i, next;
+	uint32_t from, i, before;
 
 	if (!more_buckets(s))
 		return;
 	if (s->n > s->mask)
 		s->mask = s->mask << 1 | 1;
 	from = s->n & s->mask >> 1;
-	i = s->buckets[from];
+	i = last_of(ct, s->buckets[from]);
 	s->buckets[from] = s->buckets[s->n++] = 0;
-	for (; i; i = next) {
+	for (; i; i = before) {
 		struct conn *c = conntrack_at(ct, i);
 
-		next = c->source_next;
+		before = c->source_prev;
 		push(s, ct, c);
 	}
 }

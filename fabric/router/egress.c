@@ -155,6 +155,7 @@ loop_back(struct walker *w, struct pkt *p)
 	count_tx(p);
 	enter(w, p, p->router, p->out);
 	p->flags |= PKT_CSUM_VALID;
+	p->ct_zone = p->ct_zone_dir = p->ct_helper = 0; /* its connection goes along, what CT said does not */
 	return go(p, HOOK_PREROUTING);
 }
 

@@ -84,10 +84,20 @@ queue(struct walker *w, struct step *s, const struct filter_ctx *ctx)
 	return drop(s, why);
 }
 
+/* As nf_hook_state, which is filled in once for all tables of a hook. */
+static const struct iface *
+out_seen(const struct step *s)
+{
+	if (s->p->hook == HOOK_PREROUTING || s->p->hook == HOOK_INPUT)
+		return NULL;
+	return s->p->hook == HOOK_OUTPUT && s->was_out ? s->was_out : s->p->out;
+}
+
 /* What a table says of a packet. ACCEPT when the router has no such table at this hook. */
 static enum filter_verdict
-judge(struct walker *w, struct pkt *p, enum rules_table table, struct filter_ctx *ctx)
+judge(struct walker *w, struct step *s, enum rules_table table, struct filter_ctx *ctx)
 {
+	struct pkt *p = s->p;
 	const struct ruleset *rules = p->router->rules;
 
 	if (!rules || !rules->tables[table].entry[p->hook])
@@ -97,7 +107,7 @@ judge(struct walker *w, struct pkt *p, enum rules_table table, struct filter_ctx
 			.router = p->router,
 			.p = p,
 			.in = p->hook == HOOK_OUTPUT ? NULL : p->in,
-			.out = p->hook == HOOK_PREROUTING || p->hook == HOOK_INPUT ? NULL : p->out,
+			.out = out_seen(s),
 			.rules = rules,
 			.hook = p->hook,
 			.table = (uint8_t)table,
@@ -122,13 +132,32 @@ carry_out(struct walker *w, struct step *s, enum filter_verdict v, const struct 
 	}
 }
 
-enum verdict
+static enum verdict
 filter_table(struct walker *w, struct step *s, enum rules_table table)
 {
 	struct filter_ctx ctx;
-	enum filter_verdict v = judge(w, s->p, table, &ctx);
+	enum filter_verdict v = judge(w, s, table, &ctx);
 
 	return carry_out(w, s, v, &ctx);
+}
+
+enum verdict
+filter_nat_table(struct walker *w, struct step *s, bool *queued)
+{
+	struct filter_ctx ctx;
+	enum filter_verdict v = judge(w, s, TABLE_NAT, &ctx);
+
+	*queued = v == FILTER_QUEUE;
+	return carry_out(w, s, v, &ctx);
+}
+
+enum verdict
+route_anew(struct walker *w, struct step *s)
+{
+	if (!s->was_out)
+		s->was_out = s->p->out;
+	s->p->out = NULL;
+	return route_output(w, s);
 }
 
 enum verdict
@@ -163,13 +192,11 @@ filter_mangle(struct walker *w, struct step *s)
 {
 	struct routed_by before = routed_by(s->p);
 	struct filter_ctx ctx;
-	enum filter_verdict v = judge(w, s->p, TABLE_MANGLE, &ctx);
+	enum filter_verdict v = judge(w, s, TABLE_MANGLE, &ctx);
 	enum verdict routed = VERDICT_ACCEPT;
 
-	if (v != FILTER_DROP && v != FILTER_STOLEN && s->p->hook == HOOK_OUTPUT && !same_route(before, routed_by(s->p))) {
-		s->p->out = NULL;
-		routed = route_output(w, s);
-	}
+	if (v != FILTER_DROP && v != FILTER_STOLEN && s->p->hook == HOOK_OUTPUT && !same_route(before, routed_by(s->p)))
+		routed = route_anew(w, s);
 	return routed == VERDICT_ACCEPT ? carry_out(w, s, v, &ctx) : routed;
 }
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Packets for the router itself: reassembled, then answered (ICMP), or handed to the control namespace. */
+#include "fabric/base/csum.h"
+#include "fabric/base/pkt_chain.h"
 #include "fabric/router/stages.h"
 #include "routing/icmp.h"
 #include "routing/reasm.h"
@@ -56,6 +58,30 @@ udp_is_whole(struct pkt *p)
 	return pkt_l4_checksum_ok(p);
 }
 
+/* As __udp4_lib_rcv() judges UDP-Lite (RFC 3828): the length is how much the checksum covers, 0 all of it. */
+static bool
+udplite_is_whole(const struct pkt *p)
+{
+	const struct iphdr *ip = pkt_ip4(p);
+	uint32_t payload = pkt_len(p) - p->l3_len, covered;
+	struct udphdr buf;
+	const struct udphdr *udp = rte_pktmbuf_read(pkt_mbuf(p), p->l3_len, sizeof(buf), &buf);
+
+	if (!udp || udp->check == 0)
+		return false;
+	covered = udp->len ? ntohs(udp->len) : payload;
+	if (covered < sizeof(*udp) || covered > payload)
+		return false;
+	return csum_fold(pkt_chain_sum(p, p->l3_len, covered,
+		       csum_pseudo4(ip->saddr, ip->daddr, IPPROTO_UDPLITE, (uint16_t)payload))) == 0xffff;
+}
+
+static bool
+has_port_answer(uint8_t proto)
+{
+	return proto == IPPROTO_UDP || proto == IPPROTO_UDPLITE;
+}
+
 /* Nobody here takes it: say so as a host does (RFC 1122 3.2.2.1, 4.2.3.6), but never to a broadcast. */
 static enum verdict
 refuse(struct walker *w, struct step *s)
@@ -64,15 +90,15 @@ refuse(struct walker *w, struct step *s)
 	const struct iphdr *ip = pkt_ip4(p);
 	struct ip_addr dst = ip4(ip->daddr);
 
-	if (p->proto == IPPROTO_TCP || p->proto == IPPROTO_UDP)
+	if (p->proto == IPPROTO_TCP || has_port_answer(p->proto))
 		env_forget(&w->env, p); /* their answers are packets of the connection, not errors about it */
 	if (p->flags & (PKT_BROADCAST | PKT_MULTICAST) || fib_addr_type(p->router->fib, &dst) != ROUTE_LOCAL)
 		return drop(s, DROP_BROADCAST);
 	if (p->proto == IPPROTO_TCP)
 		tcp_reset(&w->env, p->router, p);
-	else if (p->proto == IPPROTO_UDP && udp_is_whole(p))
+	else if (p->proto == IPPROTO_UDP ? udp_is_whole(p) : p->proto == IPPROTO_UDPLITE && udplite_is_whole(p))
 		icmp_error(&w->env, p->router, p, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, 0);
-	else if (p->proto != IPPROTO_ICMP && p->proto != IPPROTO_UDP && p->proto != IPPROTO_IGMP)
+	else if (!has_port_answer(p->proto) && p->proto != IPPROTO_ICMP && p->proto != IPPROTO_IGMP)
 		icmp_error(&w->env, p->router, p, ICMP_DEST_UNREACH, ICMP_PROT_UNREACH, 0);
 	return drop(s, DROP_NO_LISTENER);
 }

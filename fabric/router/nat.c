@@ -21,14 +21,15 @@ may_begin(const struct pkt *p)
 	       (p->ct_info % CT_REPLY == CT_RELATED && p->proto != IPPROTO_ICMP);
 }
 
-/* The first packet: a rule says what the connection is bound to, or it stays what it is. */
+/* The first packet: a rule says what the connection is bound to, or it stays what it is. What a rule gives to a program is bound by
+ * no hook, and left as it is here, also when there is no program. */
 static enum verdict
-bind_first(struct walker *w, struct step *s, struct conn *c, enum nat_manip manip)
+bind_first(struct walker *w, struct step *s, struct conn *c, enum nat_manip manip, bool *queued)
 {
 	const struct router *r = s->p->router;
-	enum verdict v = filter_table(w, s, TABLE_NAT);
+	enum verdict v = filter_nat_table(w, s, queued);
 
-	if (v != VERDICT_ACCEPT || nat_is_bound(c, manip))
+	if (v != VERDICT_ACCEPT || *queued || nat_is_bound(c, manip))
 		return v;
 	if (nat_bind_null(&w->env, r->live->filters->conntrack, c, manip, &s->why) == FILTER_DROP)
 		return VERDICT_DROP;
@@ -50,16 +51,17 @@ translate(struct walker *w, struct step *s, struct conn *c)
 	struct pkt *p = s->p;
 	enum nat_manip manip = nat_manip_of(p->hook);
 	enum verdict v = VERDICT_ACCEPT;
+	bool queued = false;
 
 	if (!has_table(p->router) && !(c->status & (CT_SRC_NAT | CT_DST_NAT)))
 		return VERDICT_ACCEPT; /* Linux has no hook here then, so redirects pass too */
 	if (may_begin(p) && !nat_is_bound(c, manip) && has_table(p->router)) {
-		v = bind_first(w, s, c, manip);
+		v = bind_first(w, s, c, manip, &queued);
 	} else if (has_moved(p, c) && p->ct_info % CT_REPLY != CT_RELATED) {
 		conntrack_delete(&w->env, p->router->live->filters->conntrack, c);
 		return drop(s, DROP_NAT_MOVED);
 	}
-	if (v != VERDICT_ACCEPT)
+	if (v != VERDICT_ACCEPT || queued)
 		return v;
 	s->why = nat_translate(p, c, manip);
 	return s->why == DROP_NONE ? VERDICT_ACCEPT : VERDICT_DROP;
@@ -101,9 +103,9 @@ filter_nat(struct walker *w, struct step *s)
 	v = translate(w, s, c);
 	if (v == VERDICT_DROP && s->why == DROP_NAT_PORTS)
 		nat_warn_exhausted(&w->env, p);
+	s->moved = p->hook == HOOK_PREROUTING && pkt_ip4(p)->daddr != dst;
 	if (v != VERDICT_ACCEPT || p->hook != HOOK_OUTPUT || pkt_ip4(p)->daddr == dst)
 		return v;
-	p->out = NULL;
 	p->flags &= (uint16_t)~PKT_BROADCAST;
-	return route_output(w, s);
+	return route_anew(w, s);
 }

@@ -186,6 +186,7 @@ route_unicast(struct step *s, const struct route_result *res)
 	return go(p, HOOK_FORWARD);
 }
 
+/* What goes round by the loopback interface keeps the route it left with, unless it has got another destination on the way. */
 enum verdict
 route_input(struct walker *w, struct step *s)
 {
@@ -196,8 +197,9 @@ route_input(struct walker *w, struct step *s)
 	bool everyone;
 	int rc;
 
-	if (p->in->kind == IFACE_LOOPBACK)
+	if (p->in->kind == IFACE_LOOPBACK && !s->moved)
 		return go(p, HOOK_INPUT);
+	s->moved = false;
 	why = check_addresses(p);
 	if (why != DROP_NONE)
 		return martian(w, s, why);

@@ -16,8 +16,10 @@ enum verdict filter_raw(struct walker *w, struct step *s);
 enum verdict filter_mangle(struct walker *w, struct step *s);
 enum verdict filter_filter(struct walker *w, struct step *s);
 enum verdict filter_security(struct walker *w, struct step *s);
-/* One table at the packet's hook, for the stages. */
-enum verdict filter_table(struct walker *w, struct step *s, enum rules_table table);
+/* The nat table at the packet's hook. *queued: the packet is, or would have been, for a program. */
+enum verdict filter_nat_table(struct walker *w, struct step *s, bool *queued);
+/* A packet made here whose route was chosen before it was changed. */
+enum verdict route_anew(struct walker *w, struct step *s);
 /* nat.c */
 enum verdict filter_nat(struct walker *w, struct step *s);
 enum verdict input_reassemble(struct walker *w, struct step *s);

@@ -41,6 +41,8 @@ enum priority {
 struct step {
 	struct pkt *p;         /* a stage may replace it (reassembly) */
 	enum drop_reason why;  /* with VERDICT_DROP */
+	const struct iface *was_out; /* of OUTPUT: its rules see where the packet would have left before it was routed anew */
+	bool moved;                  /* of PREROUTING: translation gave it another destination */
 };
 
 struct stage {
