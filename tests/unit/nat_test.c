@@ -1,250 +1,71 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Address translation on the way of packets through a router, and, where a network namespace can be
- *made, through the kernel's:
- *
- *	inside 10.1.0.0/24 ── eth1 .1 ┌───┐ .1 eth0 ── outside 10.0.0.0/24, 10.0.9.0/24 and
- *everything else └───┘
- *
- * Both interfaces are point to point, so nobody asks for neighbours. A case is rules and steps; a
- *step answers or complains about what came out of the step before, so what both routers make of
- *each other's steps can be compared byte by byte.
+ * made, through the kernel's (gates.h). A case is rules and steps; a step answers or complains about
+ * what came out of the step before, so what both routers make of each other's steps can be compared
+ * byte by byte.
  */
 #include "fabric/base/csum.h"
 #include "filters/conntrack_table.h"
 #include "filters/iptables/iptables.h"
-#include "filters/ruleset.h"
 #include "nat/nat.h"
 #include "tests/unit/support/flows.h"
-#include "tests/unit/support/routers.h"
-#include "tests/unit/support/walkers.h"
+#include "tests/unit/support/gates.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 
 #include <arpa/inet.h>
 #include <cmocka.h>
-#include <fcntl.h>
-#include <linux/if.h>
-#include <linux/if_tun.h>
 #include <netinet/ip_icmp.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { OUTSIDE, INSIDE, SIDES };
-enum { FRAMES = 8, FRAME = 4096 };
+enum { FRAME = GATE_FRAME };
 enum { SYN = 2 };
 
-struct frames {
-	unsigned n;
-	struct {
-		int side;
-		size_t len;
-		_Alignas(8) uint8_t data[FRAME];
-	} f[FRAMES];
-};
-
-/* ---- ours ---- */
-
-static struct test_walker tw;
-static struct test_router t;
-static struct filters_live filters;
-static struct env_ops ops;
-static struct ruleset *rules;
+static struct gate g;
+static struct kernel_gate kernel;
 
 static void
 load(const char *text)
 {
-	char why[512] = "", table[4096];
-	struct rules *r;
+	char table[4096], why[512] = "";
+	struct rules *rules;
 
 	snprintf(table, sizeof(table),
 		"*nat\n:PREROUTING ACCEPT [0:0]\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT "
 		"[0:0]\n:POSTROUTING ACCEPT [0:0]\n%sCOMMIT\n",
 		text);
-	r = iptables_read(table, strlen(table), "rules", why, sizeof(why));
-	if (!r)
-		fail_msg("%s", why);
-	rules = ruleset_new(r, &t.r, &filters, NULL, why, sizeof(why));
+	rules = iptables_read(table, strlen(table), "rules", why, sizeof(why));
 	if (!rules)
 		fail_msg("%s", why);
-	ruleset_begin(rules, tw.t.env.now);
-	t.r.rules = rules;
-}
-
-static void
-unload(void)
-{
-	t.r.rules = NULL;
-	if (rules)
-		ruleset_free(rules);
-	rules = NULL;
-}
-
-static int
-setup(void **state)
-{
-	static const uint16_t slots[SIDES] = {TEST_ETH0, TEST_ETH1};
-	int i;
-
-	(void)state;
-	test_walker_init(&tw, 1);
-	test_router_init(&t);
-	for (i = 0; i < SIDES; i++) {
-		t.ifaces[slots[i]].kind = IFACE_IUCV;
-		t.ifaces[slots[i]].point_to_point = true;
-		t.ifaces[slots[i]].attach = (struct attach){ATTACH_PORT, (uint32_t)i, 0};
-	}
-	tw.routers[1] = &t.r;
-	t.r.slot = 1;
-	ops = *tw.w.env.ops;
-	ops.attach = conntrack_attach;
-	ops.hold = conntrack_hold;
-	ops.untrack = conntrack_untrack;
-	tw.w.env.ops = &ops;
-	t.live.filters = &filters;
-	filters = (struct filters_live){.conntrack = conntrack_new(&t.live, 1)};
-	return filters.conntrack ? 0 : -1;
-}
-
-static int
-teardown(void **state)
-{
-	struct pkt *p;
-	struct nat_stats s;
-
-	(void)state;
-	while ((p = test_sent(&tw, NULL)))
-		env_pkt_free(&tw.w.env, p);
-	unload();
-	conntrack_flush(&tw.w.env, filters.conntrack);
-	nat_stats(filters.conntrack, &s);
-	if (s.sources != 0)
-		return -1;
-	conntrack_free(filters.conntrack, &tw.w.env);
-	test_router_fini(&t, &tw.t);
-	return (int)test_walker_fini(&tw);
-}
-
-static void
-take_sent(struct frames *out)
-{
-	uint32_t port;
-	struct pkt *p;
-
-	out->n = 0;
-	while ((p = test_sent(&tw, &port))) {
-		assert_true(out->n < FRAMES);
-		out->f[out->n].side = (int)port;
-		out->f[out->n].len = pkt_len(p);
-		memcpy(out->f[out->n].data,
-			rte_pktmbuf_read(pkt_mbuf(p), 0, pkt_len(p), out->f[out->n].data),
-			pkt_len(p));
-		out->n++;
-		env_pkt_free(&tw.w.env, p);
-	}
-}
-
-static void
-our_inject(
-	int side, const void *data, size_t len, const size_t *sizes, size_t n, struct frames *out)
-{
-	struct pkt *p = test_chain(&tw.t, data, len, sizes, n);
-
-	p->router = &t.r;
-	p->in = &t.ifaces[side == INSIDE ? TEST_ETH1 : TEST_ETH0];
-	router_receive(&tw.w, p);
-	test_walker_run(&tw);
-	take_sent(out);
-}
-
-/* ---- the kernel ---- */
-
-static int tun[SIDES];
-
-static int
-run(const char *program, const char *input)
-{
-	FILE *f = popen(program, "w");
-
-	if (!f)
-		return -1;
-	fputs(input, f);
-	return pclose(f);
-}
-
-static int
-open_tun(const char *name)
-{
-	struct ifreq req = {.ifr_flags = IFF_TUN | IFF_NO_PI};
-	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-
-	snprintf(req.ifr_name, sizeof(req.ifr_name), "%s", name);
-	return fd >= 0 && ioctl(fd, TUNSETIFF, &req) == 0 ? fd : -1;
-}
-
-/* => false: no such thing here. */
-static bool
-kernel_open(void)
-{
-	if (unshare(CLONE_NEWNET) < 0)
-		return false;
-	tun[OUTSIDE] = open_tun("eth0");
-	tun[INSIDE] = open_tun("eth1");
-	if (tun[OUTSIDE] < 0 || tun[INSIDE] < 0)
-		return false;
-	return run("sh -s >/dev/null 2>&1",
-		       "PATH=$PATH:/usr/sbin:/sbin; set -e\n"
-		       "echo 1 > /proc/sys/net/ipv4/ip_forward\n"
-		       "for i in all default eth0 eth1; do echo 0 > "
-		       "/proc/sys/net/ipv4/conf/$i/rp_filter; echo 1 > "
-		       "/proc/sys/net/ipv6/conf/$i/disable_ipv6;\n"
-		       "echo 0 > /proc/sys/net/ipv4/conf/$i/send_redirects; done\n"
-		       "ip link set lo up; ip link set eth0 up; ip link set eth1 mtu 1400 up\n"
-		       "ip addr add 10.0.0.1/24 dev eth0; ip addr add 10.0.9.1/24 dev eth0; ip "
-		       "addr add 10.1.0.1/24 dev eth1\n"
-		       "ip route add default dev eth0; iptables-legacy -t nat -L -n\n") == 0;
-}
-
-static void
-drain(struct frames *out)
-{
-	int side;
-
-	out->n = 0;
-	for (side = 0; side < SIDES; side++)
-		for (;;) {
-			ssize_t len = read(tun[side], out->f[out->n].data, FRAME);
-
-			if (len <= 0)
-				break;
-			out->f[out->n].side = side;
-			out->f[out->n].len = (size_t)len;
-			assert_true(++out->n < FRAMES);
-		}
+	gate_load(&g, rules);
 }
 
 static void
 kernel_load(const char *text)
 {
 	char table[4096];
-	struct frames junk;
 
 	snprintf(table, sizeof(table), "*nat\n%sCOMMIT\n", text);
-	assert_int_equal(run("PATH=$PATH:/usr/sbin:/sbin iptables-legacy-restore", table), 0);
-	run("PATH=$PATH:/usr/sbin:/sbin conntrack -F >/dev/null 2>&1", "");
-	drain(&junk);
+	kernel_gate_load(&kernel, table);
 }
 
-static void
-kernel_inject(int side, const void *data, size_t len, struct frames *out)
+static int
+setup(void **state)
 {
-	assert_int_equal(write(tun[side], data, len), len);
-	drain(out);
+	(void)state;
+	return gate_init(&g);
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	return gate_fini(&g);
 }
 
 /* ---- packets in words ---- */
@@ -281,7 +102,7 @@ describe(const uint8_t *ip, size_t len, char *buf, size_t size)
 }
 
 static void
-words_of(const struct frames *out, char *buf, size_t size)
+words_of(const struct gate_frames *out, char *buf, size_t size)
 {
 	unsigned i;
 	int n = 0;
@@ -503,7 +324,7 @@ complain(enum how how, const uint8_t *was, size_t len, uint8_t *buf)
 
 /* What is sent in this step after `last` came out. => its length; *side: where. */
 static size_t
-step_packet(const struct act *s, const struct frames *last, uint8_t *buf, int *side)
+step_packet(const struct act *s, const struct gate_frames *last, uint8_t *buf, int *side)
 {
 	*side = s->side;
 	if (s->how < REPLY)
@@ -699,7 +520,7 @@ static const struct test tests[] = {
 };
 
 static bool
-same_frames(const struct frames *a, const struct frames *b)
+same_frames(const struct gate_frames *a, const struct gate_frames *b)
 {
 	unsigned i;
 
@@ -713,7 +534,7 @@ same_frames(const struct frames *a, const struct frames *b)
 }
 
 static void
-print_bytes(const char *who, const struct frames *f)
+print_bytes(const char *who, const struct gate_frames *f)
 {
 	char text[512];
 	unsigned i;
@@ -729,7 +550,7 @@ print_bytes(const char *who, const struct frames *f)
 }
 
 static unsigned
-run_ours(const struct test *test, unsigned k, const struct frames *last, struct frames *out)
+run_ours(const struct test *test, unsigned k, const struct gate_frames *last, struct gate_frames *out)
 {
 	uint8_t buf[FRAME];
 	char text[512];
@@ -737,7 +558,7 @@ run_ours(const struct test *test, unsigned k, const struct frames *last, struct 
 	int side;
 	size_t len = step_packet(&test->steps[k], last, buf, &side);
 
-	our_inject(side, buf, len, &len, 1, out);
+	gate_inject(&g, side, buf, len, &len, 1, out);
 	words_of(out, text, sizeof(text));
 	if (test->steps[k].expected && strcmp(text, test->steps[k].expected) != 0) {
 		printf("%s, step %u: \"%s\", expected \"%s\"\n", test->name, k, text,
@@ -752,7 +573,7 @@ run_ours(const struct test *test, unsigned k, const struct frames *last, struct 
 static void
 test_table(void **state)
 {
-	static struct frames last, out;
+	static struct gate_frames last, out;
 	unsigned i, k, failed = 0;
 
 	for (i = 0; i < RTE_DIM(tests); i++) {
@@ -763,7 +584,7 @@ test_table(void **state)
 			failed += run_ours(&tests[i], k, &last, &out);
 			last = out;
 		}
-		test_conntrack_check(filters.conntrack, 0);
+		test_conntrack_check(g.filters.conntrack, 0);
 		if (i + 1 < RTE_DIM(tests))
 			assert_int_equal(teardown(state), 0);
 	}
@@ -773,16 +594,16 @@ test_table(void **state)
 /* Sends what `s` says through ours and the kernel's; both go on from what came out of the latter.
  */
 static unsigned
-compare_step(const struct test *test, unsigned k, struct frames *last)
+compare_step(const struct test *test, unsigned k, struct gate_frames *last)
 {
-	static struct frames ours, theirs;
+	static struct gate_frames ours, theirs;
 	uint8_t buf[FRAME];
 	int side;
 	size_t len = step_packet(&test->steps[k], last, buf, &side);
 	bool same;
 
-	our_inject(side, buf, len, &len, 1, &ours);
-	kernel_inject(side, buf, len, &theirs);
+	gate_inject(&g, side, buf, len, &len, 1, &ours);
+	kernel_gate_inject(&kernel, side, buf, len, &theirs);
 	same = same_frames(&ours, &theirs);
 	/* an answer of the router itself has an id of its own */
 	if (!same && strcmp(test->name, "REDIRECT") == 0 && ours.n == 1 && theirs.n == 1)
@@ -799,7 +620,7 @@ compare_step(const struct test *test, unsigned k, struct frames *last)
 static unsigned
 compare_all(void **state)
 {
-	static struct frames last;
+	static struct gate_frames last;
 	unsigned i, k, failed = 0;
 
 	for (i = 0; i < RTE_DIM(tests); i++) {
@@ -826,7 +647,7 @@ test_kernel(void **state)
 	if (pid == 0) {
 		unsigned failed;
 
-		if (!kernel_open())
+		if (!kernel_gate_open(&kernel))
 			_exit(NONE);
 		failed = compare_all(state);
 		fflush(stdout);
@@ -845,12 +666,12 @@ test_kernel(void **state)
 static uint16_t
 port_of(enum how how, const char *src, uint16_t sport, const char *dst)
 {
-	static struct frames out;
+	static struct gate_frames out;
 	const struct act s = {how, INSIDE, src, dst, sport, 53, NULL};
 	uint8_t buf[FRAME];
 	size_t len = make(&s, buf);
 
-	our_inject(INSIDE, buf, len, &len, 1, &out);
+	gate_inject(&g, INSIDE, buf, len, &len, 1, &out);
 	if (out.n == 0)
 		return 0;
 	check_sums(out.f[0].data, out.f[0].len);
@@ -915,7 +736,7 @@ test_random(void **state)
 static uint64_t
 exhausted(void)
 {
-	return t.live.drops.n[DROP_NAT_PORTS];
+	return g.t.live.drops.n[DROP_NAT_PORTS];
 }
 
 static struct conn *
@@ -928,7 +749,7 @@ conn_of(const char *src, uint16_t sport)
 		.proto = IPPROTO_TCP};
 	enum ct_dir dir;
 
-	return conntrack_find(filters.conntrack, tw.w.env.now, &tuple, 0, &dir);
+	return conntrack_find(g.filters.conntrack, g.tw.w.env.now, &tuple, 0, &dir);
 }
 
 /* All ports from 1024 on, from two clients with the same ones; one more is refused by name; a port
@@ -952,16 +773,16 @@ test_exhaustion(void **state)
 	}
 	assert_int_equal(port_of(TCP, "10.1.0.4", 5000, "8.8.8.8"), 0);
 	assert_int_equal(exhausted(), 1);
-	nat_stats(filters.conntrack, &s);
+	nat_stats(g.filters.conntrack, &s);
 	assert_int_equal(s.maps, 1);
 	assert_int_equal(s.exhausted, 1);
 	assert_int_equal(port_of(TCP, "10.1.0.4", 5000, "8.8.4.4"), 5000);
 	assert_int_equal(port_of(TCP, "10.1.0.4", 500, "8.8.8.8"), 500);
 	port = ntohs(conn_of("10.1.0.3", 7000)->tuple[CT_DIR_REPLY].dport);
-	conntrack_delete(&tw.w.env, filters.conntrack, conn_of("10.1.0.3", 7000));
+	conntrack_delete(&g.tw.w.env, g.filters.conntrack, conn_of("10.1.0.3", 7000));
 	assert_int_equal(port_of(TCP, "10.1.0.4", 5000, "8.8.8.8"), port);
 	assert_int_equal(port_of(TCP, "10.1.0.4", 5001, "8.8.8.8"), 0);
-	test_walker_pass(&tw, 200 * TEST_SECOND);
+	test_walker_pass(&g.tw, 200 * TEST_SECOND);
 	assert_int_equal(port_of(TCP, "10.1.0.4", 5001, "8.8.8.8"), 5001);
 }
 
@@ -973,19 +794,19 @@ static void
 test_segments(void **state)
 {
 	static const size_t cuts[][2] = {{28, 3}, {40, 1}, {48, 7}, {29, 20}, {56, 2}};
-	static struct frames one, many, out;
+	static struct gate_frames one, many, out;
 	const struct act s = {UDP, INSIDE, "10.1.0.2", "8.8.8.8", 1000, 53, NULL};
 	uint8_t buf[FRAME], error[FRAME];
 	size_t len = make(&s, buf), i;
 
 	(void)state;
 	load(snat);
-	our_inject(INSIDE, buf, len, &len, 1, &out);
+	gate_inject(&g, INSIDE, buf, len, &len, 1, &out);
 	len = complain(ERROR, out.f[0].data, out.f[0].len, error);
-	our_inject(OUTSIDE, error, len, &len, 1, &one);
+	gate_inject(&g, OUTSIDE, error, len, &len, 1, &one);
 	assert_int_equal(one.n, 1);
 	for (i = 0; i < RTE_DIM(cuts); i++) {
-		our_inject(OUTSIDE, error, len, cuts[i], 2, &many);
+		gate_inject(&g, OUTSIDE, error, len, cuts[i], 2, &many);
 		assert_true(same_frames(&one, &many));
 	}
 }
@@ -1022,7 +843,7 @@ static void
 test_spoilt_errors(void **state)
 {
 	static const enum how kinds[] = {UDP, TCP, ECHO, SCTP, UDPLITE, GRE, OTHER};
-	static struct frames first, out;
+	static struct gate_frames first, out;
 	uint64_t seed = test_seed();
 	uint8_t buf[FRAME];
 	unsigned i, passed = 0;
@@ -1035,12 +856,12 @@ test_spoilt_errors(void **state)
 			draw(&seed, 2) ? "9.9.9.9" : "8.8.4.4", 1000, 53, NULL};
 		size_t len = make(&s, buf), cut;
 
-		our_inject(INSIDE, buf, len, &len, 1, &first);
+		gate_inject(&g, INSIDE, buf, len, &len, 1, &first);
 		assert_int_equal(first.n, 1);
 		len = complain(ERROR, first.f[0].data, first.f[0].len, buf);
 		len = spoil(&seed, buf, len);
 		cut = 28 + draw(&seed, (uint32_t)len - 27);
-		our_inject(OUTSIDE, buf, len, &cut, 1, &out);
+		gate_inject(&g, OUTSIDE, buf, len, &cut, 1, &out);
 		if (out.n != 1 || out.f[0].side != INSIDE)
 			continue;
 		passed++;
@@ -1067,21 +888,21 @@ test_offload(void **state)
 	sum = csum_fold(csum_pseudo4(
 		inet_addr("10.1.0.2"), inet_addr("8.8.8.8"), IPPROTO_TCP, (uint16_t)(len - 20)));
 	memcpy(buf + 36, &sum, 2);
-	p = test_pkt(&tw.t, buf, len);
-	p->router = &t.r;
-	p->in = &t.ifaces[TEST_ETH1];
+	p = test_pkt(&g.tw.t, buf, len);
+	p->router = &g.t.r;
+	p->in = &g.t.ifaces[TEST_ETH1];
 	p->flags = PKT_CSUM_PARTIAL;
 	p->csum_start = 20;
 	p->csum_offset = 16;
-	router_receive(&tw.w, p);
-	test_walker_run(&tw);
-	p = test_sent(&tw, &port);
+	router_receive(&g.tw.w, p);
+	test_walker_run(&g.tw);
+	p = test_sent(&g.tw, &port);
 	assert_non_null(p);
 	assert_true(p->flags & PKT_CSUM_PARTIAL);
 	pkt_checksum_complete(p);
 	assert_int_equal(word((uint8_t *)pkt_data(p) + 20), 77);
 	check_sums(pkt_data(p), pkt_len(p));
-	env_pkt_free(&tw.w.env, p);
+	env_pkt_free(&g.tw.w.env, p);
 }
 
 /* ---- fragments ---- */
@@ -1089,7 +910,7 @@ test_offload(void **state)
 static void
 test_fragments(void **state)
 {
-	static struct frames out;
+	static struct gate_frames out;
 	const struct act s = {BIG, INSIDE, "10.1.0.2", "8.8.8.8", 1000, 53, NULL};
 	uint8_t whole[FRAME], piece[FRAME];
 	size_t len = make(&s, whole), at, n, total = 0;
@@ -1107,7 +928,7 @@ test_fragments(void **state)
 		piece[7] = (uint8_t)((at - 20) / 8);
 		test_fix_ip(piece);
 		n += 20;
-		our_inject(INSIDE, piece, n, &n, 1, &out);
+		gate_inject(&g, INSIDE, piece, n, &n, 1, &out);
 		n -= 20;
 	}
 	assert_int_equal(out.n, 3);
@@ -1130,7 +951,7 @@ test_fragments(void **state)
 static void
 configure_again(void)
 {
-	version_bump(&tw.t.epoch, &t.live.version);
+	version_bump(&g.tw.t.epoch, &g.t.live.version);
 }
 
 static uint32_t
@@ -1138,14 +959,14 @@ count(void)
 {
 	struct conntrack_stats s;
 
-	conntrack_stats(filters.conntrack, &s);
+	conntrack_stats(g.filters.conntrack, &s);
 	return s.count;
 }
 
 static void
 test_masquerade_forgets(void **state)
 {
-	static struct frames out;
+	static struct gate_frames out;
 	const struct act s = {UDP, INSIDE, "10.1.0.2", "8.8.8.8", 1000, 53, NULL};
 	char text[200];
 	uint8_t buf[FRAME];
@@ -1157,20 +978,20 @@ test_masquerade_forgets(void **state)
 	for (i = 0; i < 300; i++)
 		port_of(UDP, "10.1.0.2", (uint16_t)(1000 + i), "8.8.8.8");
 	assert_int_equal(count(), 300);
-	t.addrs[TEST_ETH0][0].prefix = test_prefix("10.0.0.9/24");
+	g.t.addrs[TEST_ETH0][0].prefix = test_prefix("10.0.0.9/24");
 	configure_again();
-	our_inject(INSIDE, buf, len, &len, 1, &out);
+	gate_inject(&g, INSIDE, buf, len, &len, 1, &out);
 	words_of(&out, text, sizeof(text));
 	assert_string_equal(text, "out 10.0.0.9:1000>8.8.8.8:53");
 	for (i = 0; i < 10; i++)
-		our_inject(INSIDE, buf, len, &len, 1, &out);
+		gate_inject(&g, INSIDE, buf, len, &len, 1, &out);
 	assert_int_equal(count(), 1);
-	t.ifaces[TEST_ETH0].up = false;
+	g.t.ifaces[TEST_ETH0].up = false;
 	configure_again();
-	our_inject(INSIDE, buf, len, &len, 1, &out); /* no way, and an error about it */
+	gate_inject(&g, INSIDE, buf, len, &len, 1, &out); /* no way, and an error about it */
 	assert_int_equal(count(), 0);
-	t.ifaces[TEST_ETH0].up = true;
-	our_inject(INSIDE, buf, len, &len, 1, &out);
+	g.t.ifaces[TEST_ETH0].up = true;
+	gate_inject(&g, INSIDE, buf, len, &len, 1, &out);
 	assert_int_equal(count(), 1);
 }
 
@@ -1179,22 +1000,22 @@ test_masquerade_forgets(void **state)
 static void
 test_masquerade_moves(void **state)
 {
-	static struct frames out;
+	static struct gate_frames out;
 	const struct act s = {UDP, INSIDE, "10.1.0.2", "172.16.0.9", 1000, 53, NULL};
 	char text[200];
 	uint8_t buf[FRAME];
 	size_t len = make(&s, buf);
 
 	(void)state;
-	t.ifaces[TEST_IUCV0].attach = (struct attach){ATTACH_PORT, OUTSIDE, 0};
+	g.t.ifaces[TEST_IUCV0].attach = (struct attach){ATTACH_PORT, OUTSIDE, 0};
 	load("-A POSTROUTING -j MASQUERADE\n");
-	our_inject(INSIDE, buf, len, &len, 1, &out);
+	gate_inject(&g, INSIDE, buf, len, &len, 1, &out);
 	words_of(&out, text, sizeof(text));
 	assert_string_equal(text, "out 192.168.1.1:1000>172.16.0.9:53");
-	t.ifaces[TEST_IUCV0].live->carrier = false; /* the default route leads to eth0 */
-	our_inject(INSIDE, buf, len, &len, 1, &out);
-	assert_int_equal(t.live.drops.n[DROP_NAT_MOVED], 1);
-	our_inject(INSIDE, buf, len, &len, 1, &out);
+	g.t.ifaces[TEST_IUCV0].live->carrier = false; /* the default route leads to eth0 */
+	gate_inject(&g, INSIDE, buf, len, &len, 1, &out);
+	assert_int_equal(g.t.live.drops.n[DROP_NAT_MOVED], 1);
+	gate_inject(&g, INSIDE, buf, len, &len, 1, &out);
 	words_of(&out, text, sizeof(text));
 	assert_string_equal(text, "out 10.0.0.1:1000>172.16.0.9:53");
 }
@@ -1202,25 +1023,25 @@ test_masquerade_moves(void **state)
 static void
 test_no_address(void **state)
 {
-	static struct frames out;
+	static struct gate_frames out;
 	const struct act s = {UDP, INSIDE, "10.1.0.2", "8.8.8.8", 1000, 53, NULL};
 	uint8_t buf[FRAME];
 	size_t len = make(&s, buf);
 
 	(void)state;
 	load("-A PREROUTING -j REDIRECT\n");
-	t.ifaces[TEST_ETH1].n_addrs = 0;
-	our_inject(INSIDE, buf, len, &len, 1, &out);
-	t.ifaces[TEST_ETH1].n_addrs = 1;
+	g.t.ifaces[TEST_ETH1].n_addrs = 0;
+	gate_inject(&g, INSIDE, buf, len, &len, 1, &out);
+	g.t.ifaces[TEST_ETH1].n_addrs = 1;
 	assert_int_equal(out.n, 0);
-	assert_int_equal(t.live.drops.n[DROP_NAT_ADDRESS], 1);
+	assert_int_equal(g.t.live.drops.n[DROP_NAT_ADDRESS], 1);
 }
 
 /* A rule that goes leaves what it has mapped alone. */
 static void
 test_rule_goes(void **state)
 {
-	static struct frames out;
+	static struct gate_frames out;
 	const struct act s = {UDP, INSIDE, "10.1.0.2", "8.8.8.8", 1000, 53, NULL};
 	char text[200];
 	uint8_t buf[FRAME];
@@ -1228,13 +1049,13 @@ test_rule_goes(void **state)
 
 	(void)state;
 	load(snat);
-	our_inject(INSIDE, buf, len, &len, 1, &out);
-	unload();
-	our_inject(INSIDE, buf, len, &len, 1, &out);
+	gate_inject(&g, INSIDE, buf, len, &len, 1, &out);
+	gate_unload(&g);
+	gate_inject(&g, INSIDE, buf, len, &len, 1, &out);
 	words_of(&out, text, sizeof(text));
 	assert_string_equal(text, "out 10.0.0.5:1000>8.8.8.8:53");
 	len = turn(out.f[0].data, out.f[0].len, buf);
-	our_inject(OUTSIDE, buf, len, &len, 1, &out);
+	gate_inject(&g, OUTSIDE, buf, len, &len, 1, &out);
 	words_of(&out, text, sizeof(text));
 	assert_string_equal(text, "in 8.8.8.8:53>10.1.0.2:1000");
 }
@@ -1277,9 +1098,9 @@ ends_of(const uint8_t *ip, uint8_t *to)
  * began. */
 static void
 check_flow(struct flow *flows, unsigned which, const uint8_t *sent, size_t len,
-	const struct frames *out)
+	const struct gate_frames *out)
 {
-	static struct frames back;
+	static struct gate_frames back;
 	uint8_t ends[12], answer[FRAME], turned[FRAME], first[12], last[12];
 	unsigned i, proto = which % 3;
 
@@ -1293,7 +1114,7 @@ check_flow(struct flow *flows, unsigned which, const uint8_t *sent, size_t len,
 	memcpy(flows[which].out, ends, sizeof(ends));
 	flows[which].seen = true;
 	len = reply(out->f[0].data, out->f[0].len, answer);
-	our_inject(OUTSIDE, answer, len, &len, 1, &back);
+	gate_inject(&g, OUTSIDE, answer, len, &len, 1, &back);
 	assert_int_equal(back.n, 1);
 	assert_int_equal(back.f[0].side, INSIDE);
 	check_sums(back.f[0].data, back.f[0].len);
@@ -1309,7 +1130,7 @@ random_packets(uint64_t *seed, unsigned n)
 	static const enum how protos[] = {UDP, TCP, ECHO};
 	static const char *const servers[] = {"8.8.8.8", "8.8.4.4", "9.9.9.9", "1.1.1.1"};
 	static struct flow flows[FLOWS];
-	static struct frames out;
+	static struct gate_frames out;
 	uint8_t buf[FRAME];
 	char src[16];
 
@@ -1325,7 +1146,7 @@ random_packets(uint64_t *seed, unsigned n)
 
 		snprintf(src, sizeof(src), "10.1.0.%u", 2 + which / 3 % 16);
 		len = make(&s, buf);
-		our_inject(INSIDE, buf, len, &len, 1, &out);
+		gate_inject(&g, INSIDE, buf, len, &len, 1, &out);
 		if (out.n == 0) {
 			assert_false(flows[which].seen);
 			continue;
@@ -1344,7 +1165,7 @@ test_at_random(void **state)
 	for (i = 0; i < 3 * RTE_DIM(random_rules); i++) {
 		load(random_rules[i % RTE_DIM(random_rules)]);
 		random_packets(&seed, 3000);
-		test_conntrack_check(filters.conntrack, 0);
+		test_conntrack_check(g.filters.conntrack, 0);
 		assert_int_equal(teardown(state), 0);
 		setup(state);
 	}
