@@ -147,3 +147,47 @@ pkt_chain_pullup(struct env *env, struct pkt *p, uint32_t len)
 	pkt_chain_append(head, p);
 	return head;
 }
+
+/* => false: not all of it lies in the last segment, or that has no room for more. */
+static bool
+replace_in_place(struct pkt *p, uint32_t off, uint32_t len, const void *text, uint32_t n)
+{
+	struct rte_mbuf *head = pkt_mbuf(p), *m = head;
+	uint32_t rest = head->pkt_len - off - len;
+	uint8_t *at;
+
+	while (m && off >= m->data_len) {
+		off -= m->data_len;
+		m = m->next;
+	}
+	if (!m || m->next || (n > len && rte_pktmbuf_tailroom(m) < n - len))
+		return false;
+	at = rte_pktmbuf_mtod_offset(m, uint8_t *, off);
+	memmove(at + n, at + len, rest);
+	memcpy(at, text, n);
+	m->data_len = (uint16_t)(m->data_len + n - len);
+	head->pkt_len += n - len;
+	return true;
+}
+
+int
+pkt_chain_replace(
+	struct env *env, struct pkt *p, uint32_t off, uint32_t len, const void *text, uint32_t n)
+{
+	struct pkt *tail;
+
+	assert(off + len <= pkt_len(p) && n <= SEGMENT_MAX);
+	if (replace_in_place(p, off, len, text, n))
+		return 0;
+	tail = env_pkt_new(env, n);
+	if (!tail)
+		return -ENOBUFS;
+	memcpy(pkt_data(tail), text, n);
+	if (pkt_chain_append_copy(env, tail, p, off + len, pkt_len(p) - off - len) < 0) {
+		env_pkt_free(env, tail);
+		return -ENOBUFS;
+	}
+	pkt_chain_trim(p, off);
+	pkt_chain_append(p, tail);
+	return 0;
+}

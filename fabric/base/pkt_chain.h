@@ -39,5 +39,11 @@ int pkt_chain_append_copy(
  * untouched: no buffer.
  */
 struct pkt *pkt_chain_pullup(struct env *env, struct pkt *p, uint32_t len);
+/*
+ * Replaces `len` bytes from `off` on, which are there, by `n` others (at most 1920). What lies before
+ * `off` stays where it is. => 0, or -ENOBUFS: then nothing has changed.
+ */
+int pkt_chain_replace(
+	struct env *env, struct pkt *p, uint32_t off, uint32_t len, const void *text, uint32_t n);
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <netinet/ip6.h>
 #include <netinet/ip_icmp.h>
 #include <netinet/tcp.h>
@@ -478,6 +479,59 @@ pullup_keeps_frame_header(void **state)
 	test_pkt_free(&env, p);
 }
 
+/* In any segments, anywhere, longer and shorter, beside the naive way. */
+static void
+chains_are_rewritten(void **state)
+{
+	static const size_t sizes[][3] = {{100, 0, 0}, {20, 30, 50}, {40, 1, 1}, {99, 1, 0}};
+	const uint8_t text[70] = "text";
+	uint8_t buf[100], got[200], want[200];
+	size_t i, at, len, n;
+
+	(void)state;
+	for (i = 0; i < sizeof(buf); i++)
+		buf[i] = (uint8_t)i;
+	for (i = 0; i < RTE_DIM(sizes); i++)
+		for (at = 20; at <= 100; at += 5)
+			for (len = 0; at + len <= 100; len += 10)
+				for (n = 0; n <= sizeof(text); n += 14) {
+					struct pkt *p = test_chain(&env, buf, 100, sizes[i], 3);
+					uint32_t all = (uint32_t)(100 - len + n);
+
+					memcpy(want, buf, at);
+					memcpy(want + at, text, n);
+					memcpy(want + at + n, buf + at + len, 100 - at - len);
+					assert_int_equal(pkt_chain_replace(&env.env, p, (uint32_t)at,
+								 (uint32_t)len, text, (uint32_t)n),
+						0);
+					assert_int_equal(pkt_len(p), all);
+					assert_int_equal(pkt_chain_read(p, 0, got, sizeof(got)), all);
+					assert_memory_equal(got, want, all);
+					test_pkt_free(&env, p);
+				}
+}
+
+static void
+a_rewrite_without_buffers_changes_nothing(void **state)
+{
+	const size_t sizes[] = {30, 30};
+	uint8_t buf[100] = {1, 2, 3}, got[100];
+	unsigned left;
+
+	(void)state;
+	for (left = 0; left < 2; left++) {
+		struct pkt *p = test_chain(&env, buf, sizeof(buf), sizes, 2);
+
+		env.allocs_left = left;
+		assert_int_equal(pkt_chain_replace(&env.env, p, 40, 5, "longer", 6), -ENOBUFS);
+		env.allocs_left = UINT_MAX;
+		assert_int_equal(pkt_len(p), sizeof(buf));
+		assert_int_equal(pkt_chain_read(p, 0, got, sizeof(got)), sizeof(got));
+		assert_memory_equal(got, buf, sizeof(buf));
+		test_pkt_free(&env, p);
+	}
+}
+
 static void
 segments_and_lengths(void **state)
 {
@@ -514,6 +568,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(partial_is_completed, setup, teardown),
 		cmocka_unit_test_setup_teardown(chains, setup, teardown),
 		cmocka_unit_test_setup_teardown(pullup_keeps_frame_header, setup, teardown),
+}
+
+		cmocka_unit_test_setup_teardown(chains_are_rewritten, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_rewrite_without_buffers_changes_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(segments_and_lengths, setup, teardown),
 	};
 
