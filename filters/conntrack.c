@@ -2,18 +2,21 @@
 /*
  * Connection tracking: what others call. The parts:
  *
- *	conntrack_table.c	records and their hash		conntrack_input.c
- *nf_conntrack_in()
- *	conntrack_wheel.c	expiry				conntrack_confirm.c	entering the
- *table, clashes conntrack_full.c	early drop, reserve, ceiling	conntrack_expect.c
- *expectations conntrack_tuple.c	tuples of all protocols
- *conntrack_{tcp,tcp_window,udp,icmp,sctp}.c
+ *	conntrack_table.c	records and their hash
+ *	conntrack_input.c	nf_conntrack_in()
+ *	conntrack_confirm.c	entering the table, clashes
+ *	conntrack_wheel.c	expiry
+ *	conntrack_full.c	early drop, reserve, ceiling
+ *	conntrack_tuple.c	tuples of all protocols
+ *	conntrack_expect.c	expected connections
+ *	conntrack_seqadj.c	sequence numbers behind rewritten payload
+ *	conntrack_{tcp,tcp_window,udp,icmp,sctp}.c
  *
  * A connection is born with its first packet, which alone holds it. When that packet has come
- *through all chains it is confirmed: it enters hash and wheel, which hold it too. Killed (expired,
- *deleted, dropped early, reset) it leaves both, and its record is free once no packet, no
- *connection that it expected, and no expectation holds it any more. All of it is under the slow-way
- *lock.
+ * through all chains it is confirmed: it enters hash and wheel, which hold it too. Killed (expired,
+ * deleted, dropped early, reset) it leaves both, and its record is free once no packet, no
+ * connection that it expected, and no expectation holds it any more. All of it is under the slow-way
+ * lock.
  */
 #include "filters/conntrack_table.h"
 
@@ -233,5 +236,6 @@ conntrack_stats(const struct conntrack *ct, struct conntrack_stats *s)
 		    ct->n_buckets * sizeof(*ct->buckets) + ct->n_iface * sizeof(*ct->per_iface) +
 		    ct->n_managed * sizeof(*ct->managed) +
 		    ct->n_expect * sizeof(struct expectation) +
+		    ct->n_help * sizeof(struct conn_help) +
 		    (ct->expect ? EXPECT_BUCKETS * sizeof(*ct->expect) : 0);
 }

@@ -47,6 +47,7 @@ enum ct_status {
 	CT_DYING = 1 << 9,
 	CT_FIXED_TIMEOUT = 1 << 10,
 	CT_NAT_CLASH = 1 << 12, /* its original direction belongs to another: only replies find it, for a second */
+	CT_HELPER = 1 << 13,    /* a rule gave it its helper: ports do not */
 };
 
 struct ct_tuple {
@@ -101,7 +102,7 @@ struct conn {
 	struct { uint64_t packets, bytes; } count[2];
 	uint64_t started;
 	uint32_t master;  /* index of the connection that expected it; 0: none */
-	uint16_t helper;  /* 0: none (seam for application helpers) */
+	uint16_t helper;  /* number of its helper (filters/helper.h); 0: none */
 	uint16_t in_slot; /* interface that its first packet came in by; 0: made here */
 	uint16_t expecting; /* private: expectations that name it as master */
 	uint32_t due_next, due_prev; /* private: of the wheel */
@@ -110,7 +111,18 @@ struct conn {
 	uint32_t source_hash, source_next, source_prev; /* private: connections from the same source */
 	uint16_t masq_slot; /* masqueraded: the interface that it leaves by; 0: not */
 	bool masq_own;      /* and the address is one of that interface's own */
+	struct conn_help *help; /* its own, freed with it (filters/helper.h); NULL: none */
 } __attribute__((aligned(64)));
+
+/*
+ * Every packet of it has to be seen whole, in order: a helper reads it, or its sequence numbers are moved. What a rule or a port says is settled
+ * before it is confirmed; only an adjustment begins later, and that needs a helper.
+ */
+static inline bool
+conntrack_needs_slow_way(const struct conn *c)
+{
+	return c->helper || c->status & CT_SEQ_ADJUST;
+}
 
 enum ct_event { CT_EVENT_NEW, CT_EVENT_UPDATE, CT_EVENT_DESTROY };
 typedef void (*conntrack_listener)(void *arg, enum ct_event e, const struct conn *c);
@@ -151,15 +163,30 @@ struct conn *conntrack_find(struct conntrack *ct, uint64_t now, const struct ct_
 struct conn *conntrack_find_zone(
 	struct conntrack *ct, uint64_t now, const struct ct_tuple *t, uint16_t zone, uint8_t zone_dir, enum ct_dir *dir);
 
-/* Expectations: the seam for helpers (FTP and others come with NAT). `t` with its mask fields: sport 0 and src AF_UNSPEC mean any. `timeout` in ns.
- * An equal one of the same master is replaced. => 0, -EBUSY: another one expects the same; -ENOSPC, -ENOMEM. */
-int conntrack_expect(struct env *env, struct conntrack *ct, struct conn *master, const struct ct_tuple *t, uint64_t timeout);
+/* A connection that is expected (struct nf_conntrack_expect). */
+struct ct_expected {
+	struct ct_tuple tuple; /* sport 0 and src AF_UNSPEC mean any */
+	uint64_t timeout;      /* ns */
+	uint16_t most;         /* of one master: the oldest makes place; 0: any number */
+	bool follow;           /* it is translated as its master is (nf_nat_follow_master()) ... */
+	uint8_t dir;           /* ... in this direction of it, ... */
+	uint16_t port;         /* ... to this port of who is to get it; network byte order */
+};
+/* An equal one of the same master is replaced. => 0, -EBUSY: another one expects the same; -ENOSPC, -ENOMEM. */
+int conntrack_expect(struct env *env, struct conntrack *ct, struct conn *master, const struct ct_expected *e);
+/* The one of that master for just this tuple, if it is still there, ends. */
+void conntrack_unexpect(struct env *env, struct conntrack *ct, const struct conn *master, const struct ct_tuple *t);
+/* => how many there are, at most `size` of them written to `lines`, each of CT_EXPECT_LINE bytes, as conntrack -L expect prints them. */
+enum { CT_EXPECT_LINE = 512 };
+uint32_t conntrack_expectations(const struct conntrack *ct, uint64_t now, char (*lines)[CT_EXPECT_LINE], uint32_t size);
 
 /*
  * The seam for address translation, which moves the reply tuple of a connection before it is confirmed.
  * What it keeps beside the table is told when a record becomes free, confirmed or not, and freed with the table.
  */
 struct conntrack_nat {
+	/* A new connection was expected, and is to be translated as `master` is. => DROP_NONE, or why it cannot be. */
+	enum drop_reason (*follow)(struct env *env, struct conntrack *ct, struct conn *c, const struct conn *master, const struct ct_expected *e);
 	void (*forget)(struct conntrack_nat *nat, struct conntrack *ct, struct conn *c);
 	void (*free)(struct conntrack_nat *nat);
 };
@@ -224,6 +251,7 @@ void conntrack_listen(struct conntrack *ct, conntrack_listener fn, void *arg);
 
 struct conntrack_stats {
 	uint64_t found, invalid, insert, insert_failed, clash_resolve, drop, early_drop, error, search_restart;
+	uint64_t expect_new, expect_create, expect_delete; /* fulfilled; made; ended, fulfilled or not */
 	uint32_t count, max, buckets;
 	size_t memory; /* bytes */
 };

@@ -6,7 +6,6 @@
  */
 #include "filters/conntrack_table.h"
 
-#include <rte_common.h>
 #include <stdlib.h>
 
 /* What it must not leave open. */
@@ -25,7 +24,9 @@ drop(struct env *env, struct expectation *e)
 
 	timer_cancel(env->timers, &e->timer);
 	LIST_REMOVE(e, link);
+	LIST_REMOVE(e, sibling);
 	e->table->n_expect--;
+	e->table->stats.expect_delete++;
 	master->expecting--;
 	conn_put(e->table, master);
 	free(e);
@@ -46,7 +47,7 @@ same_end(const struct ct_tuple *a, const struct ct_tuple *b)
 static bool
 fits(const struct expectation *e, const struct ct_tuple *t, uint16_t zone)
 {
-	const struct ct_tuple *want = &e->tuple;
+	const struct ct_tuple *want = &e->what.tuple;
 
 	return e->zone == zone && same_end(want, t) &&
 	       (want->sport == 0 || want->sport == t->sport) &&
@@ -75,9 +76,9 @@ clear_way(
 	struct expectation *e;
 
 	LIST_FOREACH (e, chain_of(ct, t), link) {
-		if (e->zone != master->zone || !clashes(&e->tuple, t))
+		if (e->zone != master->zone || !clashes(&e->what.tuple, t))
 			continue;
-		if (!equal(&e->tuple, t) || e->master != conn_index(ct, master))
+		if (!equal(&e->what.tuple, t) || e->master != conn_index(ct, master))
 			return -EBUSY;
 		drop(env, e);
 		return 0;
@@ -85,52 +86,84 @@ clear_way(
 	return 0;
 }
 
+/* As evict_oldest_expect(). */
+static void
+make_place(struct env *env, const struct conn *master, uint16_t most)
+{
+	struct expectation *e, *oldest = NULL;
+
+	if (most == 0 || master->expecting < most)
+		return;
+	LIST_FOREACH (e, &master->help->expecting, sibling)
+		oldest = e;
+	if (oldest)
+		drop(env, oldest);
+}
+
 static int
-add(struct env *env, struct conntrack *ct, struct conn *master, const struct ct_tuple *t,
-	uint64_t timeout)
+add(struct env *env, struct conntrack *ct, struct conn *master, const struct ct_expected *what)
 {
 	struct expectation *e = calloc(1, sizeof(*e));
 
 	if (!e)
 		return -ENOMEM;
 	e->table = ct;
-	e->tuple = *t;
+	e->what = *what;
 	e->master = conn_index(ct, master);
 	e->zone = master->zone;
 	e->timer.fire = on_timeout;
-	if (timer_arm(env->timers, &e->timer, env->now + timeout) < 0) {
+	if (timer_arm(env->timers, &e->timer, env->now + what->timeout) < 0) {
 		free(e);
 		return -ENOMEM;
 	}
-	LIST_INSERT_HEAD(chain_of(ct, t), e, link);
+	LIST_INSERT_HEAD(chain_of(ct, &what->tuple), e, link);
+	LIST_INSERT_HEAD(&master->help->expecting, e, sibling);
 	ct->n_expect++;
+	ct->stats.expect_create++;
 	master->expecting++;
 	master->refs++;
 	return 0;
 }
 
 int
-conntrack_expect(struct env *env, struct conntrack *ct, struct conn *master,
-	const struct ct_tuple *t, uint64_t timeout)
+conntrack_expect(
+	struct env *env, struct conntrack *ct, struct conn *master, const struct ct_expected *what)
 {
 	const struct router *r = ct->live->now;
-	int e;
+	int rc;
 
 	if (!ct->expect)
 		ct->expect = calloc(EXPECT_BUCKETS, sizeof(*ct->expect));
-	if (!ct->expect)
+	if (!ct->expect || !conn_help_get(ct, master))
 		return -ENOMEM;
-	e = clear_way(env, ct, master, t);
-	if (e < 0)
-		return e;
+	rc = clear_way(env, ct, master, &what->tuple);
+	if (rc < 0)
+		return rc;
+	make_place(env, master, what->most);
 	if (!r || ct->n_expect >= (uint32_t)tune(&r->tunables, TUNE_CT_EXPECT_MAX) ||
 		master->expecting == UINT16_MAX)
 		return -ENOSPC;
-	return add(env, ct, master, t, timeout);
+	return add(env, ct, master, what);
+}
+
+void
+conntrack_unexpect(
+	struct env *env, struct conntrack *ct, const struct conn *master, const struct ct_tuple *t)
+{
+	struct expectation *e;
+
+	if (!master->help)
+		return;
+	LIST_FOREACH (e, &master->help->expecting, sibling)
+		if (equal(&e->what.tuple, t))
+			break;
+	if (e && e->table == ct)
+		drop(env, e);
 }
 
 uint32_t
-ct_expect_take(struct env *env, struct conntrack *ct, const struct ct_tuple *t, uint16_t zone)
+ct_expect_take(struct env *env, struct conntrack *ct, const struct ct_tuple *t, uint16_t zone,
+	struct ct_expected *what)
 {
 	struct expectation *e;
 	uint32_t master;
@@ -144,36 +177,53 @@ ct_expect_take(struct env *env, struct conntrack *ct, const struct ct_tuple *t, 
 	if (!e || !ct_confirmed(conn_at(ct, e->master)))
 		return 0;
 	master = e->master;
+	*what = e->what;
 	conn_at(ct, master)->refs++;
+	ct->stats.expect_new++;
 	drop(env, e);
 	return master;
 }
 
-static void
-forget(struct env *env, struct conntrack *ct, uint32_t master)
-{
-	struct expectation *e, *next;
-	int i;
-
-	for (i = 0; i < EXPECT_BUCKETS; i++)
-		for (e = LIST_FIRST(&ct->expect[i]); e; e = next) {
-			next = LIST_NEXT(e, link);
-			if (master == 0 || e->master == master)
-				drop(env, e);
-		}
-}
-
 void
-ct_expect_forget(struct env *env, struct conntrack *ct, struct conn *master)
+ct_expect_forget(struct env *env, struct conn *master)
 {
-	forget(env, ct, conn_index(ct, master));
+	while (!LIST_EMPTY(&master->help->expecting))
+		drop(env, LIST_FIRST(&master->help->expecting));
 }
 
 void
 ct_expect_free(struct env *env, struct conntrack *ct)
 {
-	if (ct->expect)
-		forget(env, ct, 0);
+	int i;
+
+	for (i = 0; ct->expect && i < EXPECT_BUCKETS; i++)
+		while (!LIST_EMPTY(&ct->expect[i]))
+			drop(env, LIST_FIRST(&ct->expect[i]));
 	free(ct->expect);
 	ct->expect = NULL;
+}
+
+struct conn_help *
+conn_help_get(struct conntrack *ct, struct conn *c)
+{
+	if (c->help)
+		return c->help;
+	c->help = calloc(1, sizeof(*c->help));
+	ct->n_help += c->help != NULL;
+	return c->help;
+}
+
+uint32_t
+conntrack_expectations(
+	const struct conntrack *ct, uint64_t now, char (*lines)[CT_EXPECT_LINE], uint32_t size)
+{
+	const struct expectation *e;
+	uint32_t n = 0;
+	int i;
+
+	for (i = 0; ct->expect && i < EXPECT_BUCKETS && n < size; i++)
+		LIST_FOREACH (e, &ct->expect[i], link)
+			if (n < size)
+				ct_print_expectation(e, now, lines[n++], CT_EXPECT_LINE);
+	return ct->n_expect;
 }

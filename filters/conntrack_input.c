@@ -90,19 +90,26 @@ zone_dirs(const struct pkt *p)
 	return p->ct_zone_dir ? p->ct_zone_dir : BOTH_DIRECTIONS;
 }
 
-static void
+/* => DROP_NONE, or why it cannot be translated as its master is. */
+static enum drop_reason
 expected(struct ct_packet *k, struct conn *c)
 {
-	uint32_t master = ct_expect_take(k->env, k->ct, &c->tuple[CT_DIR_ORIGINAL], c->zone);
+	struct ct_expected e;
+	uint32_t master = ct_expect_take(k->env, k->ct, &c->tuple[CT_DIR_ORIGINAL], c->zone, &e);
 
 	if (!master)
-		return;
+		return DROP_NONE;
 	c->status |= CT_EXPECTED;
 	c->master = master;
 	c->mark = conn_at(k->ct, master)->mark;
+	c->helper = 0;
+	c->status &= ~(uint32_t)CT_HELPER;
+	if (!e.follow || !k->ct->nat)
+		return DROP_NONE;
+	return k->ct->nat->follow(k->env, k->ct, c, conn_at(k->ct, master), &e);
 }
 
-static void
+static enum drop_reason
 fill_in(struct ct_packet *k, struct conn *c, const struct ct_tuple *t, const struct ct_tuple *reply)
 {
 	const struct pkt *p = k->p;
@@ -113,9 +120,10 @@ fill_in(struct ct_packet *k, struct conn *c, const struct ct_tuple *t, const str
 	c->zone = p->ct_zone;
 	c->zone_dir = zone_dirs(p);
 	c->helper = p->ct_helper;
+	c->status |= c->helper ? CT_HELPER : 0;
 	c->started = k->env->now;
 	c->counted = tune(ct_tunables(k), TUNE_CT_ACCT) != 0;
-	expected(k, c);
+	return expected(k, c);
 }
 
 /* => DROP_NONE with k->c set, or without: nothing can begin with it. */
@@ -143,9 +151,12 @@ begin(struct ct_packet *k, const struct ct_tuple *t)
 	if (slot && ct_iface_add(k->ct, slot) == 0)
 		c->in_slot = slot;
 	c->managed = managed;
-	fill_in(k, c, t, &reply);
-	k->c = c;
-	return DROP_NONE;
+	why = fill_in(k, c, t, &reply);
+	if (why)
+		conn_put(k->ct, c);
+	else
+		k->c = c;
+	return why;
 }
 
 static void

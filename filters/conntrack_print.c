@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A connection as a line of conntrack -L (libnetfilter_conntrack, NFCT_O_DEFAULT). */
 #include "filters/conntrack_table.h"
+#include "filters/helper.h"
 
 #include <arpa/inet.h>
 #include <stdarg.h>
@@ -124,6 +125,41 @@ conntrack_print(const struct conn *c, uint64_t now, char *buf, size_t size)
 	say(&o, "mark=%u ", c->mark);
 	if (c->zone && c->zone_dir == 3)
 		say(&o, "zone=%u ", c->zone);
+	if (c->helper)
+		say(&o, "helper=%s ", helper_at(c->helper)->name);
 	say(&o, "use=%u", c->refs);
 	return o.len;
+}
+
+static void
+say_tuple(struct out *o, const char *prefix, const struct ct_tuple *t)
+{
+	char src[ADDR_TEXT], dst[ADDR_TEXT];
+
+	say(o, "%ssrc=%s %sdst=%s ", prefix, ip_text(&t->src, src), prefix, ip_text(&t->dst, dst));
+	say_ports(o, t);
+}
+
+void
+ct_print_expectation(const struct expectation *e, uint64_t now, char *buf, size_t size)
+{
+	const struct ct_tuple *t = &e->what.tuple;
+	const struct conn *master = conn_at(e->table, e->master);
+	struct ct_tuple mask = {.dst = t->dst, .dport = UINT16_MAX, .proto = t->proto};
+	struct ct_tuple shown = *t;
+	struct out o = {buf, size, 0};
+
+	mask.src.family = shown.src.family = mask.dst.family;
+	mask.dst.v4 = UINT32_MAX;
+	mask.src.v4 = ip_is_set(&t->src) ? UINT32_MAX : 0;
+	mask.sport = t->sport ? UINT16_MAX : 0;
+	say(&o, "%llu proto=%u ",
+		(unsigned long long)(e->timer.when > now ? (e->timer.when - now) / CT_SECOND : 0),
+		t->proto);
+	say_tuple(&o, "", &shown);
+	say_tuple(&o, "mask-", &mask);
+	say_tuple(&o, "master-", &master->tuple[CT_DIR_ORIGINAL]);
+	say(&o, "class=0");
+	if (master->helper)
+		say(&o, " helper=%s", helper_at(master->helper)->name);
 }

@@ -402,6 +402,9 @@ record_free(struct conntrack *ct, struct conn *c)
 		ct->nat->forget(ct->nat, ct, c);
 	if (c->in_slot)
 		ct->per_iface[c->in_slot]--;
+	ct->n_help -= c->help != NULL;
+	free(c->help);
+	c->help = NULL;
 	c->status = 0;
 	c->next[0] = ct->vacant;
 	ct->vacant = conn_index(ct, c);
@@ -452,7 +455,7 @@ conn_kill(struct env *env, struct conntrack *ct, struct conn *c)
 	ct->linked--;
 	wheel_remove(ct, c);
 	if (c->expecting)
-		ct_expect_forget(env, ct, c);
+		ct_expect_forget(env, c);
 	conn_changed(ct, c);
 	ct_tell(ct, CT_EVENT_DESTROY, c);
 	conn_put(ct, c);

@@ -30,15 +30,26 @@ struct wheel {
 };
 
 struct expectation {
-	LIST_ENTRY(expectation) link;
+	LIST_ENTRY(expectation) link;    /* of its bucket */
+	LIST_ENTRY(expectation) sibling; /* of its master, the youngest first */
 	struct conntrack *table;
 	struct timer timer;
-	struct ct_tuple tuple;
+	struct ct_expected what;
 	uint32_t master;
 	uint16_t zone;
 };
 
 LIST_HEAD(expectations, expectation);
+
+/* What a connection has that was given a helper, or expects another. */
+struct conn_help {
+	struct expectations expecting;
+	struct seq_adjust {
+		uint32_t at;           /* what comes behind this number is moved by `after` */
+		int32_t before, after; /* bytes */
+	} adjust[2];                   /* enum ct_dir */
+	_Alignas(8) uint8_t memory[64]; /* of its helper, zeroed */
+};
 
 struct conntrack {
 	struct router_live *live;
@@ -75,6 +86,7 @@ struct conntrack {
 
 	struct expectations *expect; /* EXPECT_BUCKETS of them; NULL until the first */
 	uint32_t n_expect;
+	uint32_t n_help; /* connections with a struct conn_help */
 
 	struct conntrack_nat *nat;
 	struct conntrack_paths *paths; /* NULL: nobody keeps any */
@@ -268,10 +280,25 @@ int ct_iface_add(struct conntrack *ct, uint16_t slot);
 
 /* ---- conntrack_expect.c ---- */
 
-/* Takes the expectation that the tuple fulfils. => index of its master, 0: nobody expects it. */
-uint32_t ct_expect_take(
-	struct env *env, struct conntrack *ct, const struct ct_tuple *t, uint16_t zone);
-void ct_expect_forget(struct env *env, struct conntrack *ct, struct conn *master);
+/* Takes the expectation that the tuple fulfils. => index of its master, which gets a reference, and
+ * *e; 0: nobody expects it. */
+uint32_t ct_expect_take(struct env *env, struct conntrack *ct, const struct ct_tuple *t,
+	uint16_t zone, struct ct_expected *e);
+void ct_expect_forget(struct env *env, struct conn *master);
 void ct_expect_free(struct env *env, struct conntrack *ct);
+/* Made when it is asked for. => NULL: no memory. */
+struct conn_help *conn_help_get(struct conntrack *ct, struct conn *c);
+/* A line of conntrack -L expect. */
+void ct_print_expectation(const struct expectation *e, uint64_t now, char *buf, size_t size);
+
+/* ---- conntrack_seqadj.c ---- */
+
+/* By how much the sequence number `seq` of direction `dir` is moved. */
+int32_t ct_seq_offset(const struct conn *c, enum ct_dir dir, uint32_t seq);
+/* The payload of the segment that begins at `seq` has grown by `by` bytes: what follows is moved. */
+void ct_seq_move(struct conn *c, enum ct_dir dir, uint32_t seq, int32_t by);
+/* Moves sequence number, acknowledgement and SACK blocks of a segment of `c`. => false: its options
+ * cannot be read. */
+bool ct_seq_adjust(struct pkt *p, const struct conn *c);
 
 #endif

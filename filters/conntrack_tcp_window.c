@@ -260,6 +260,16 @@ amend(struct edges *e, const struct conn_tcp *t, enum ct_dir dir, const struct t
 		e->seq = e->end = t->seen[dir].end;
 }
 
+/* What the other end acknowledges are numbers as it was given them (ct_seq_adjust()). */
+static void
+unmove(struct edges *e, const struct conn *c, enum ct_dir dir)
+{
+	uint32_t offset = (uint32_t)ct_seq_offset(c, !dir, e->ack - 1);
+
+	e->ack -= offset;
+	e->sack -= offset;
+}
+
 enum tcp_fit
 tcp_in_window(struct ct_packet *k, const struct tcp_segment *s)
 {
@@ -273,6 +283,8 @@ tcp_in_window(struct ct_packet *k, const struct tcp_segment *s)
 
 	if (receiver->flags & TCP_SACK_PERM)
 		e.sack = read_sack(s, e.ack);
+	if (k->c->status & CT_SEQ_ADJUST)
+		unmove(&e, k->c, dir);
 	if (begin(t, dir, s, e.sack))
 		return TCP_FITS;
 	amend(&e, t, dir, s);

@@ -21,4 +21,9 @@
 	X("NFQUEUE", 0) X("NFQUEUE", 1) X("NFQUEUE", 2) X("NFQUEUE", 3) X("SET", 1) X("SET", 2) X("SET", 3) \
 	X("SNAT", 0) X("SNAT", 1) X("SNAT", 2) X("DNAT", 0) X("DNAT", 1) X("DNAT", 2) X("MASQUERADE", 0) X("REDIRECT", 0) X("NETMAP", 0)
 
+/* Application helpers (helper.h): id, protocol, usual port, expectations of one connection, seconds that one waits, what for. */
+#define KNOWN_HELPERS(X) \
+	X(ftp, IPPROTO_TCP, 21, 1, 300, "data connections of FTP, active and passive") \
+	X(tftp, IPPROTO_UDP, 69, 1, 300, "answers of TFTP, from another port than was asked")
+
 #endif

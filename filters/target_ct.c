@@ -6,9 +6,11 @@
  */
 #include "filters/conntrack.h"
 #include "filters/extensions.h"
+#include "filters/helper.h"
 
 #include <linux/netfilter/x_tables.h>
 #include <linux/netfilter/xt_CT.h>
+#include <stdlib.h>
 
 enum {
 	DIR_ORIGINAL = 1 << CT_DIR_ORIGINAL,
@@ -20,8 +22,14 @@ static_assert(
 	offsetof(struct xt_ct_target_info, helper) == offsetof(struct xt_ct_target_info_v1, helper),
 	"one function reads all revisions");
 
+/* What run() needs of the options. */
+struct ct_rule {
+	uint16_t flags, zone;
+	uint16_t helper; /* number; 0: none */
+};
+
 static int
-check_helper(const struct ext_check *c, const char *name, size_t size)
+check_helper(const struct ext_check *c, const char *name, size_t size, uint16_t *number)
 {
 	if (!name[0])
 		return 0;
@@ -29,7 +37,8 @@ check_helper(const struct ext_check *c, const char *name, size_t size)
 		return ext_refuse(c, "the name of the helper is too long");
 	if (c->rule->proto == 0 || c->rule->flags & RULE_NOT_PROTO)
 		return ext_refuse(c, "You must specify a L4 protocol and not use inversions on it");
-	return ext_refuse(c, "No such helper \"%s\"", name);
+	*number = helper_find(name, (uint8_t)c->rule->proto);
+	return *number ? 0 : ext_refuse(c, "No such helper \"%s\"", name);
 }
 
 static int
@@ -44,45 +53,63 @@ check_timeout(const struct ext_check *c, const char *name, size_t size)
 
 /* Nothing else is looked at in a rule that says not to track. */
 static int
-check_options(const struct ext_check *c, const struct xt_ct_target_info *info, uint16_t allowed)
+check_options(const struct ext_check *c, const struct xt_ct_target_info *info, uint16_t allowed,
+	struct ct_rule *rule)
 {
+	*rule = (struct ct_rule){.flags = info->flags, .zone = info->zone};
 	if (info->flags & ~allowed)
 		return ext_refuse(c, "unknown flags 0x%x", info->flags);
 	if (!(info->flags & XT_CT_NOTRACK))
-		return check_helper(c, info->helper, sizeof(info->helper));
+		return check_helper(c, info->helper, sizeof(info->helper), &rule->helper);
 	*c->needs = 0; /* a rule that says not to track does not turn tracking on */
+	return 0;
+}
+
+static int
+prepare(int rc, const struct ct_rule *rule, void **prepared)
+{
+	struct ct_rule *copy = rc < 0 ? NULL : malloc(sizeof(*copy));
+
+	if (rc < 0)
+		return rc;
+	if (!copy)
+		return -ENOMEM;
+	*copy = *rule;
+	*prepared = copy;
 	return 0;
 }
 
 static int
 check_v0(const struct ext_check *c, const void *options, void **prepared)
 {
-	(void)prepared;
-	return check_options(c, options, XT_CT_NOTRACK);
+	struct ct_rule rule;
+	int rc = check_options(c, options, XT_CT_NOTRACK, &rule);
+
+	return prepare(rc, &rule, prepared);
 }
 
 static int
-check_timed(const struct ext_check *c, const struct xt_ct_target_info_v1 *info, uint16_t allowed)
+check_timed(const struct ext_check *c, const struct xt_ct_target_info_v1 *info, uint16_t allowed,
+	void **prepared)
 {
-	int rc = check_options(c, (const struct xt_ct_target_info *)info, allowed);
+	struct ct_rule rule;
+	int rc = check_options(c, (const struct xt_ct_target_info *)info, allowed, &rule);
 
-	if (rc < 0 || info->flags & XT_CT_NOTRACK)
-		return rc;
-	return check_timeout(c, info->timeout, sizeof(info->timeout));
+	if (rc == 0 && !(info->flags & XT_CT_NOTRACK))
+		rc = check_timeout(c, info->timeout, sizeof(info->timeout));
+	return prepare(rc, &rule, prepared);
 }
 
 static int
 check_v1(const struct ext_check *c, const void *options, void **prepared)
 {
-	(void)prepared;
-	return check_timed(c, options, XT_CT_NOTRACK);
+	return check_timed(c, options, XT_CT_NOTRACK, prepared);
 }
 
 static int
 check_v2(const struct ext_check *c, const void *options, void **prepared)
 {
-	(void)prepared;
-	return check_timed(c, options, XT_CT_MASK);
+	return check_timed(c, options, XT_CT_MASK, prepared);
 }
 
 static bool
@@ -117,15 +144,16 @@ zone_dir(uint16_t flags)
 static enum filter_verdict
 run_ct(struct filter_ctx *c, const void *options, void *state)
 {
-	const struct xt_ct_target_info *info = options;
+	const struct ct_rule *rule = options;
 	struct pkt *p = c->p;
 
-	if (info->flags & XT_CT_NOTRACK)
+	if (rule->flags & XT_CT_NOTRACK)
 		return run_notrack(c, options, state);
 	if (is_decided(p))
 		return FILTER_CONTINUE;
-	p->ct_zone = info->flags & XT_CT_ZONE_MARK ? (uint16_t)p->mark : info->zone;
-	p->ct_zone_dir = zone_dir(info->flags);
+	p->ct_zone = rule->flags & XT_CT_ZONE_MARK ? (uint16_t)p->mark : rule->zone;
+	p->ct_zone_dir = zone_dir(rule->flags);
+	p->ct_helper = rule->helper;
 	return FILTER_CONTINUE;
 }
 
@@ -138,6 +166,7 @@ const struct target_ops target_ct[] = {
 		.needs = NEEDS_CONNTRACK,
 		.tables = 1 << TABLE_RAW,
 		.check = check_v0,
+		.release = free,
 		.run = run_ct,
 	},
 	{
@@ -148,6 +177,7 @@ const struct target_ops target_ct[] = {
 		.needs = NEEDS_CONNTRACK,
 		.tables = 1 << TABLE_RAW,
 		.check = check_v1,
+		.release = free,
 		.run = run_ct,
 	},
 	{
@@ -158,6 +188,7 @@ const struct target_ops target_ct[] = {
 		.needs = NEEDS_CONNTRACK,
 		.tables = 1 << TABLE_RAW,
 		.check = check_v2,
+		.release = free,
 		.run = run_ct,
 	},
 	{.name = "NOTRACK", .reads = READS_KEY, .tables = 1 << TABLE_RAW, .run = run_notrack},

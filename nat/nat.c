@@ -13,6 +13,9 @@ enum {
 
 static const uint64_t WARN_EACH = 5000000000; /* ns */
 
+static enum drop_reason follow(struct env *env, struct conntrack *ct, struct conn *c,
+	const struct conn *master, const struct ct_expected *e);
+
 static void
 forget(struct conntrack_nat *base, struct conntrack *ct, struct conn *c)
 {
@@ -53,7 +56,7 @@ nat_get(struct conntrack *ct)
 		free(nat);
 		return NULL;
 	}
-	nat->base = (struct conntrack_nat){.forget = forget, .free = release};
+	nat->base = (struct conntrack_nat){.follow = follow, .forget = forget, .free = release};
 	conntrack_nat_set(ct, &nat->base);
 	return nat;
 }
@@ -115,6 +118,25 @@ nat_bind_null(struct env *env, struct conntrack *ct, struct conn *c, enum nat_ma
 		.flags = NF_NAT_RANGE_MAP_IPS, .min_addr = address, .max_addr = address};
 
 	return nat_setup(env, ct, c, &same, manip, why);
+}
+
+/* As nf_nat_follow_master(): from where its master's packets go to, to where they come from. */
+static enum drop_reason
+follow(struct env *env, struct conntrack *ct, struct conn *c, const struct conn *master,
+	const struct ct_expected *e)
+{
+	const struct ct_tuple *back = &master->tuple[!e->dir];
+	struct nat_range range = {.flags = NF_NAT_RANGE_MAP_IPS};
+	enum drop_reason why = DROP_NONE;
+
+	range.min_addr = range.max_addr = back->dst.v4;
+	if (nat_setup(env, ct, c, &range, NAT_SRC, &why) == FILTER_DROP)
+		return why;
+	range.flags |= NF_NAT_RANGE_PROTO_SPECIFIED;
+	range.min_addr = range.max_addr = back->src.v4;
+	range.min_port = range.max_port = ntohs(e->port);
+	nat_setup(env, ct, c, &range, NAT_DST, &why);
+	return why;
 }
 
 /* Has this side of the packet's direction been changed? */

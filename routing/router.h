@@ -27,6 +27,16 @@ struct router_live {
 	struct version version; /* bumped when a generation changes the router, its rules included, or one of its links goes up or down */
 };
 
+/* An application helper by port (filters/helper.h). */
+enum { ROUTER_HELPERS = 8, ROUTER_HELPER_PORTS = 8 };
+
+struct router_helper {
+	uint16_t number; /* helper_find() */
+	bool translate;  /* it also rewrites what it reads; with connections that got it by a rule, too */
+	uint8_t n_ports;
+	uint16_t ports[ROUTER_HELPER_PORTS]; /* of servers, host byte order: their connections get it */
+};
+
 struct router {
 	char name[9];
 	uint32_t slot;  /* in the generation; stable while the router exists */
@@ -37,6 +47,8 @@ struct router {
 	struct fib *fib;
 	struct tunables tunables;
 	const struct ruleset *rules; /* NULL: none */
+	struct router_helper helpers[ROUTER_HELPERS];
+	uint8_t n_helpers;
 	struct router_live *live;
 };
 

@@ -60,6 +60,10 @@
 	X(NAT_PORTS, "nat-ports", "no free port or id left for address translation") \
 	X(NAT_ADDRESS, "nat-address", "the interface has no address to translate to") \
 	X(NAT_MOVED, "nat-moved", "masqueraded, and now it would leave by another interface: its connection is forgotten") \
+	X(HELPER_PARTIAL, "helper-partial", "what an application says of a further connection is not whole, or wrong") \
+	X(HELPER_EXPECT, "helper-expectation", "the connection that it announces cannot be expected: no room, or another one is") \
+	X(HELPER_LENGTH, "helper-length", "too long once the address in it is translated") \
+	X(TCP_OPTIONS, "tcp-options", "TCP options that cannot be read where sequence numbers have to be moved") \
 	X(QUEUE_NOBODY, "queue-nobody", "queued to a program, and none listens") \
 	X(QUEUE_FULL, "queue-full", "too many packets wait for the program's verdict") \
 	X(QUEUE_TIMEOUT, "queue-timeout", "the program gave no verdict in time") \

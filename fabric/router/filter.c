@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Where the hooks meet the filters: defragmentation, connection tracking, the tables of the router's ruleset. */
 #include "filters/conntrack.h"
+#include "filters/helper.h"
 #include "filters/live.h"
 #include "filters/ruleset.h"
 #include "nat/nat.h"
@@ -59,6 +60,15 @@ filter_track(struct walker *w, struct step *s)
 	if (p->recorder)
 		conntrack_record(&w->env, p->router, p, p->recorder);
 	return VERDICT_ACCEPT;
+}
+
+enum verdict
+filter_help(struct walker *w, struct step *s)
+{
+	if (!s->p->ct)
+		return VERDICT_ACCEPT;
+	s->why = helper_packet(&w->env, s->p->router, s->p);
+	return s->why == DROP_NONE ? VERDICT_ACCEPT : VERDICT_DROP;
 }
 
 enum verdict

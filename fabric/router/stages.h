@@ -11,6 +11,7 @@ enum verdict route_output(struct walker *w, struct step *s);
 /* filter.c */
 enum verdict filter_defragment(struct walker *w, struct step *s);
 enum verdict filter_track(struct walker *w, struct step *s);
+enum verdict filter_help(struct walker *w, struct step *s);
 enum verdict filter_confirm(struct walker *w, struct step *s);
 enum verdict filter_raw(struct walker *w, struct step *s);
 enum verdict filter_mangle(struct walker *w, struct step *s);

@@ -26,6 +26,7 @@ static const struct stage input[] = {
 		{"filter", PRIORITY_FILTER, READS_STATE, filter_filter},
 		{"security", PRIORITY_SECURITY, READS_STATE, filter_security},
 		{"nat", PRIORITY_NAT_SRC, READS_STATE, filter_nat},
+		{"helper", PRIORITY_HELPER, READS_STATE, filter_help},
 		{"confirm", PRIORITY_CONFIRM, READS_STATE, filter_confirm},
 		{"deliver", PRIORITY_LAST, READS_NEVER, input_deliver},
 		{0},
@@ -57,6 +58,7 @@ static const struct stage output[] = {
 static const struct stage postrouting[] = {
 		{"mangle", PRIORITY_MANGLE, READS_STATE, filter_mangle},
 		{"nat", PRIORITY_NAT_SRC, READS_STATE, filter_nat},
+		{"helper", PRIORITY_HELPER, READS_STATE, filter_help},
 		{"confirm", PRIORITY_CONFIRM, READS_STATE, filter_confirm},
 		{"egress", PRIORITY_LAST, READS_STATE, egress},
 		{0},

@@ -173,15 +173,15 @@ static void
 expect(struct test_flows *f, const struct pkt *p)
 {
 	struct conn *c = conntrack_of(&f->router.r, p);
-	struct ct_tuple t;
+	struct ct_expected e = {.timeout = 5 * TEST_SECOND};
 
 	if (!c || c->proto != IPPROTO_TCP)
 		return;
-	t = c->tuple[CT_DIR_REPLY];
-	t.sport = 0;
-	t.src.family = AF_UNSPEC;
-	t.dport = htons(1001);
-	conntrack_expect(&f->env.env, f->filters.conntrack, c, &t, 5 * TEST_SECOND);
+	e.tuple = c->tuple[CT_DIR_REPLY];
+	e.tuple.sport = 0;
+	e.tuple.src.family = AF_UNSPEC;
+	e.tuple.dport = htons(1001);
+	conntrack_expect(&f->env.env, f->filters.conntrack, c, &e);
 }
 
 /* What filters and ports do with a packet of a connection. */

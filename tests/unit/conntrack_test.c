@@ -672,21 +672,21 @@ static void
 test_expectations(void **state)
 {
 	struct conntrack *ct = f.filters.conntrack;
-	struct ct_tuple t;
+	struct ct_expected e = {.timeout = 10 * TEST_SECOND};
+	struct ct_tuple *t = &e.tuple;
 	struct conn *master, *c;
 
 	(void)state;
 	open_tcp("10.0.0.2", 2000);
 	master = test_conn(&f, IPPROTO_TCP, "10.0.0.2", 2000, "10.1.0.2", 80);
 	conntrack_set_mark(ct, master, 42);
-	memset(&t, 0, sizeof(t));
-	t.dst = test_addr("10.0.0.2");
-	t.dport = htons(3000);
-	t.proto = IPPROTO_TCP;
-	assert_int_equal(conntrack_expect(&f.env.env, ct, master, &t, 10 * TEST_SECOND), 0);
-	assert_int_equal(conntrack_expect(&f.env.env, ct, master, &t, 10 * TEST_SECOND), 0);
-	t.src = test_addr("10.1.0.2");
-	assert_int_equal(conntrack_expect(&f.env.env, ct, master, &t, 10 * TEST_SECOND), -EBUSY);
+	t->dst = test_addr("10.0.0.2");
+	t->dport = htons(3000);
+	t->proto = IPPROTO_TCP;
+	assert_int_equal(conntrack_expect(&f.env.env, ct, master, &e), 0);
+	assert_int_equal(conntrack_expect(&f.env.env, ct, master, &e), 0);
+	t->src = test_addr("10.1.0.2");
+	assert_int_equal(conntrack_expect(&f.env.env, ct, master, &e), -EBUSY);
 	test_conntrack_check(ct, 0);
 	assert_int_equal(tcp(&there, 20, 3000, SYN, 1, 0), REL);
 	c = test_conn(&f, IPPROTO_TCP, "10.1.0.2", 20, "10.0.0.2", 3000);
@@ -695,13 +695,13 @@ test_expectations(void **state)
 	assert_int_equal(tcp(&there, 20, 3000, SYN, 1, 0), REL);
 	assert_int_equal(tcp(&there, 21, 3000, SYN, 1, 0), NEW); /* it was for one */
 	/* In time only, and with its master. */
-	assert_int_equal(conntrack_expect(&f.env.env, ct, master, &t, 10 * TEST_SECOND), 0);
+	assert_int_equal(conntrack_expect(&f.env.env, ct, master, &e), 0);
 	test_pass(&f.env, 11 * TEST_SECOND);
 	assert_int_equal(tcp(&there, 22, 3000, SYN, 1, 0), NEW);
-	assert_int_equal(conntrack_expect(&f.env.env, ct, master, &t, 10 * TEST_SECOND), 0);
+	assert_int_equal(conntrack_expect(&f.env.env, ct, master, &e), 0);
 	tune_to(TUNE_CT_EXPECT_MAX, 1);
-	t.dport++;
-	assert_int_equal(conntrack_expect(&f.env.env, ct, master, &t, 10 * TEST_SECOND), -ENOSPC);
+	t->dport++;
+	assert_int_equal(conntrack_expect(&f.env.env, ct, master, &e), -ENOSPC);
 	conntrack_delete(&f.env.env, ct, master);
 	test_conntrack_check(ct, 0);
 	assert_int_equal(tcp(&there, 23, 3000, SYN, 1, 0), NEW);

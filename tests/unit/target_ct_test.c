@@ -2,6 +2,7 @@
 /* CT, NOTRACK and NFQUEUE: what their options mean, and what is refused. */
 #include "filters/conntrack.h"
 #include "filters/extensions.h"
+#include "filters/helper.h"
 
 #include "tests/unit/support/routers.h"
 
@@ -47,14 +48,28 @@ udp(const char *src, const char *dst)
 	return p;
 }
 
+/* Judged, prepared, run, released. */
 static enum filter_verdict
 run(const char *target, uint8_t revision, const void *options, struct filter_ctx *c)
 {
+	const struct target_ops *ops = target_find(target, revision);
+	struct rules_rule rule = {.proto = IPPROTO_UDP};
+	uint32_t needs = 0;
+	char why[128] = "";
+	struct ext_check judged = {.rule = &rule, .needs = &needs, .why = why, .why_size = sizeof(why)};
+	void *prepared = NULL;
+	enum filter_verdict v;
+
+	if (ops->check && ops->check(&judged, options, &prepared) < 0)
+		fail_msg("%s", why);
 	c->env = &env.env;
 	c->router = &t.r;
 	c->hook = RULES_PREROUTING;
 	c->table = TABLE_RAW;
-	return target_find(target, revision)->run(c, options, NULL);
+	v = ops->run(c, prepared ? prepared : options, NULL);
+	if (ops->release)
+		ops->release(prepared);
+	return v;
 }
 
 enum { ORIGINAL = 1 << CT_DIR_ORIGINAL, REPLY = 1 << CT_DIR_REPLY, BOTH = ORIGINAL | REPLY };
@@ -93,6 +108,25 @@ what_tracking_is_told(void **state)
 		assert_int_equal(p->ct_info, cases[i].want_info);
 		test_pkt_free(&env, p);
 	}
+}
+
+static void
+a_helper_is_given(void **state)
+{
+	_Alignas(8) struct xt_ct_target_info_v1 tftp = {.helper = "tftp"}, none = {.zone = 1};
+	struct pkt *p = udp("10.0.0.5", "172.16.0.1");
+	struct filter_ctx c = {.p = p};
+
+	(void)state;
+	run("CT", 2, &tftp, &c);
+	assert_int_equal(p->ct_helper, helper_find("tftp", IPPROTO_UDP));
+	run("CT", 2, &none, &c);
+	assert_int_equal(p->ct_helper, helper_find("tftp", IPPROTO_UDP)); /* the first decides */
+	p->ct_zone_dir = 0;
+	p->ct_helper = 0;
+	run("CT", 0, &tftp, &c);
+	assert_int_not_equal(p->ct_helper, 0);
+	test_pkt_free(&env, p);
 }
 
 /* A packet that came round by lo, and one that an earlier rule has spoken about. */
@@ -144,8 +178,10 @@ static const struct {
 	{1, {.flags = XT_CT_ZONE_DIR_ORIG}, 0, 0, "unknown flags 0x4"},
 	{2, {.flags = XT_CT_MASK & ~XT_CT_NOTRACK}, 0, 0, NULL},
 	{2, {.flags = 0x20}, 0, 0, "unknown flags 0x20"},
-	{2, {.helper = "ftp"}, IPPROTO_TCP, 0, "No such helper \"ftp\""},
-	{0, {.helper = "tftp"}, IPPROTO_UDP, 0, "No such helper \"tftp\""},
+	{2, {.helper = "ftp"}, IPPROTO_TCP, 0, NULL},
+	{0, {.helper = "tftp"}, IPPROTO_UDP, 0, NULL},
+	{1, {.helper = "ftp"}, IPPROTO_UDP, 0, "No such helper \"ftp\""},
+	{2, {.helper = "irc"}, IPPROTO_TCP, 0, "No such helper \"irc\""},
 	{2, {.helper = "ftp"}, 0, 0, "You must specify a L4 protocol and not use inversions on it"},
 	{2, {.helper = "ftp"}, IPPROTO_TCP, RULE_NOT_PROTO,
 		"You must specify a L4 protocol and not use inversions on it"},
@@ -162,10 +198,14 @@ judge(const char *target, uint8_t revision, const void *options, const struct ru
 	uint32_t needs = NEEDS_CONNTRACK;
 	struct ext_check c = {.rule = rule, .needs = &needs, .why = why, .why_size = sizeof(why)};
 	void *prepared = NULL;
-	int rc = target_find(target, revision)->check(&c, options, &prepared);
+	const struct target_ops *ops = target_find(target, revision);
+	int rc = ops->check(&c, options, &prepared);
 
 	assert_string_equal(why, want ? want : "");
-	assert_null(prepared);
+	if (want)
+		assert_null(prepared);
+	if (ops->release)
+		ops->release(prepared);
 	return rc;
 }
 
@@ -281,6 +321,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_tracking_is_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_helper_is_given, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_first_decides, setup, teardown),
 		cmocka_unit_test(what_tracking_is_not_told),
 		cmocka_unit_test(queue_numbers),

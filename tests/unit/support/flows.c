@@ -36,8 +36,8 @@ test_flows_fini(struct test_flows *f)
 }
 
 size_t
-test_segment(uint8_t *buf, const struct test_ip *ip, uint16_t sport, uint16_t dport,
-	const struct test_segment *s)
+test_segment_saying(uint8_t *buf, const struct test_ip *ip, uint16_t sport, uint16_t dport,
+	const struct test_segment *s, const void *text)
 {
 	size_t header = sizeof(struct tcphdr) + s->options_len, all = header + s->len;
 	struct tcphdr h = {
@@ -60,11 +60,20 @@ test_segment(uint8_t *buf, const struct test_ip *ip, uint16_t sport, uint16_t dp
 	l4[13] = s->flags;
 	if (s->options_len)
 		memcpy(l4 + sizeof(h), s->options, s->options_len);
+	if (text)
+		memcpy(l4 + header, text, s->len);
 	h.check = (uint16_t)~csum_fold(csum_add(sum, l4, all));
 	memcpy(l4 + offsetof(struct tcphdr, check), &h.check, 2);
 	len = test_ip4(buf, ip, IPPROTO_TCP, l4, all);
 	free(l4);
 	return len;
+}
+
+size_t
+test_segment(uint8_t *buf, const struct test_ip *ip, uint16_t sport, uint16_t dport,
+	const struct test_segment *s)
+{
+	return test_segment_saying(buf, ip, sport, dport, s, NULL);
 }
 
 struct pkt *

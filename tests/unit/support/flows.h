@@ -32,6 +32,10 @@ struct test_segment {
 size_t test_segment(uint8_t *buf, const struct test_ip *ip, uint16_t sport, uint16_t dport,
 	const struct test_segment *s);
 
+/* The same with the `s->len` bytes of a text; without it they are zeros. */
+size_t test_segment_saying(uint8_t *buf, const struct test_ip *ip, uint16_t sport, uint16_t dport,
+	const struct test_segment *s, const void *text);
+
 /* The packet, parsed, as come in by eth0; the caller's. */
 struct pkt *test_arrive(struct test_flows *f, const void *data, size_t len);
 /* Through PREROUTING's tracking and, unless it is dropped, confirmed. => false: dropped, f->why
