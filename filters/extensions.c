@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const struct match_ops *const matches[] = {
-		match_transport, match_ip, match_packet, match_payload, match_time, match_limit, match_hashlimit, match_recent, match_conn, match_connlimit, match_set,
+		match_transport, match_ip, match_packet, match_payload, match_time, match_limit, match_hashlimit, match_recent, match_conn, match_connlimit, match_helper, match_set,
 };
 
 static const struct target_ops *const targets[] = {

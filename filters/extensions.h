@@ -15,6 +15,7 @@ extern const struct match_ops match_hashlimit[];
 extern const struct match_ops match_recent[];
 extern const struct match_ops match_conn[];      /* state conntrack connmark connbytes */
 extern const struct match_ops match_connlimit[];
+extern const struct match_ops match_helper[];
 extern const struct match_ops match_set[];
 
 extern const struct target_ops target_alter[];   /* MARK CONNMARK TTL TOS DSCP */

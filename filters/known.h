@@ -11,7 +11,7 @@
 	X("iprange", 1) X("length", 0) X("ttl", 0) X("tos", 0) X("tos", 1) X("dscp", 0) X("addrtype", 0) X("addrtype", 1) X("pkttype", 0) \
 	X("mac", 0) X("mark", 1) X("owner", 1) X("comment", 0) X("u32", 0) X("string", 1) X("time", 0) X("statistic", 0) \
 	X("limit", 0) X("hashlimit", 1) X("hashlimit", 2) X("hashlimit", 3) X("recent", 0) X("recent", 1) \
-	X("state", 0) X("conntrack", 1) X("conntrack", 2) X("conntrack", 3) X("connmark", 1) X("connbytes", 0) X("connlimit", 1) \
+	X("state", 0) X("conntrack", 1) X("conntrack", 2) X("conntrack", 3) X("connmark", 1) X("connbytes", 0) X("connlimit", 1) X("helper", 0) \
 	X("set", 0) X("set", 1) X("set", 2) X("set", 3) X("set", 4)
 
 #define KNOWN_TARGETS(X) \

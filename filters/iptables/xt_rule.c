@@ -265,7 +265,9 @@ ext_take(struct rules_ext *e, const char *name, uint8_t revision, const void *da
 	e->data = calloc(1, size);
 	if (!e->data)
 		return -ENOMEM;
-	memcpy(e->data, data, mine < size ? mine : size);
+	if (mine == 0 || mine > size)
+		mine = size; /* libxt_helper does not say */
+	memcpy(e->data, data, mine);
 	xt_guard_options(e);
 	return 0;
 }

@@ -22,8 +22,8 @@ VARIANTS = ("legacy", "nft")
 BUILTIN = {"raw": "PREROUTING OUTPUT", "mangle": "PREROUTING INPUT FORWARD OUTPUT POSTROUTING", "filter": "INPUT FORWARD OUTPUT",
            "security": "INPUT FORWARD OUTPUT"}
 ROUTER = "r"
-# What real rulesets have and we do not evaluate: refused by name; the rest of such a ruleset is compared without it.
-NOT_EVALUATED = re.compile(r"^-A .* (-m helper |-j CT .*--helper )", re.M)
+# Helpers that real rulesets assign and we do not have: refused by name; the rest of such a ruleset is compared without them.
+NOT_EVALUATED = re.compile(r"^-A .* -j CT .*--helper (?!t?ftp\b)", re.M)
 CONFIGURATION = """
 fabric: rulesets
 lans:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* state, conntrack, connmark and connbytes, asked about packets that the real tracker has seen. */
 #include "filters/extensions.h"
+#include "filters/helper.h"
 
 #include "tests/unit/support/extensions.h"
 #include "tests/unit/support/flows.h"
@@ -12,7 +13,9 @@
 #include <cmocka.h>
 #include <linux/netfilter/xt_connbytes.h>
 #include <linux/netfilter/xt_connmark.h>
+#include <linux/netfilter/x_tables.h>
 #include <linux/netfilter/xt_conntrack.h>
+#include <linux/netfilter/xt_helper.h>
 #include <linux/netfilter/xt_state.h>
 #include <netinet/ip_icmp.h>
 
@@ -221,18 +224,68 @@ static void
 an_expected_connection_is_related(void **state)
 {
 	struct conntrack *ct = f.filters.conntrack;
-	struct ct_tuple data = {
-		.dst = test_addr("10.0.0.2"), .dport = htons(4000), .proto = IPPROTO_UDP};
+	struct ct_expected data = {.timeout = 10 * TEST_SECOND,
+		.tuple = {.dst = test_addr("10.0.0.2"),
+			.dport = htons(4000),
+			.proto = IPPROTO_UDP}};
 
 	(void)state;
 	done(udp(&here, 1000, 2000, 8));
 	assert_int_equal(conntrack_expect(&f.env.env, ct,
 				 test_conn(&f, IPPROTO_UDP, "10.0.0.2", 1000, "10.1.0.2", 2000),
-				 &data, 10 * TEST_SECOND),
+				 &data),
 		0);
 	expect_state(udp(&there, 20, 4000, 8), RELATED);
 	expect_state(udp(&here, 4000, 20, 8), ESTABLISHED);
 	expect_state(udp(&there, 20, 4000, 8), ESTABLISHED);
+}
+
+/* It is the master's helper that counts; a name may go on behind the helper's. */
+static void
+a_helper_is_the_masters(void **state)
+{
+	static const struct {
+		const char *name;
+		int invert;
+		bool ftp; /* the master has this helper, or none */
+		enum ext_answer answer;
+	} rows[] = {
+		{"ftp", 0, true, YES},
+		{"ftp-2121", 0, true, YES},
+		{"ft", 0, true, NO},
+		{"tftp", 0, true, NO},
+		{"", 0, true, YES},
+		{"ftp", 1, true, NO},
+		{"irc", 1, true, YES},
+		{"ftp", 0, false, NO},
+		{"", 0, false, NO},
+		{"", 1, false, YES},
+	};
+	struct conn *master;
+	struct pkt *own, *data;
+
+	(void)state;
+	an_expected_connection_is_related(state);
+	master = test_conn(&f, IPPROTO_UDP, "10.0.0.2", 1000, "10.1.0.2", 2000);
+	own = udp(&here, 1000, 2000, 8);
+	data = udp(&there, 20, 4000, 8);
+	for (size_t i = 0; i < RTE_DIM(rows); i++) {
+		_Alignas(8) uint8_t options[XT_ALIGN(sizeof(struct xt_helper_info))] = {0};
+		struct xt_helper_info *o = (void *)options;
+		struct filter_ctx of_data = ext_ctx(&f.env, &f.router, data, RULES_FORWARD),
+				  of_own = ext_ctx(&f.env, &f.router, own, RULES_FORWARD);
+
+		strcpy(o->name, rows[i].name);
+		o->invert = rows[i].invert;
+		master->helper = rows[i].ftp ? helper_find("ftp", 0) : 0;
+		assert_int_equal(
+			ext_ask(&of_data, "helper", 0, options, sizeof(options)), rows[i].answer);
+		assert_int_equal(ext_ask(&of_own, "helper", 0, options, sizeof(options)),
+			rows[i].invert ? YES : NO);
+	}
+	master->helper = 0;
+	done(own);
+	done(data);
 }
 
 /* ---- conntrack: what the connection is ---- */
@@ -612,6 +665,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(states),
 		TEST(an_expected_connection_is_related),
+		TEST(a_helper_is_the_masters),
 		TEST(each_field_and_its_inversion),
 		TEST(all_fields_must_hold),
 		TEST(without_a_connection),
