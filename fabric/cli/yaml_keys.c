@@ -26,7 +26,17 @@ static const struct yaml_key router[] = {
 		{"sets", "file or text", NULL, "The sets that its rules use, as ipset save prints them; likewise."},
 		{"management", "prefix or list", NULL, "Addresses whose connections find room even if the connection table is full "
 			"(nf_conntrack_reserve)."},
+		{"helpers", "map", NULL, "What reads protocols that announce further connections, so that these are RELATED: ftp, tftp; "
+			"see HELPER. A helper needs connection tracking, which a rule turns on."},
 		{"tunables", "map", NULL, "Timeouts and limits of this router, above those of the fabric."},
+		{0},
+};
+
+static const struct yaml_key helper[] = {
+		{"ports", "number or list", "21 for ftp, 69 for tftp", "Ports of servers, at most 8: connections to them get the helper. An empty "
+			"list leaves that to rules (-t raw -j CT --helper)."},
+		{"nat", "boolean", "true", "Whether it also rewrites the addresses that it reads in connections that are translated, and has "
+			"what they announce translated alike. With false it tracks only."},
 		{0},
 };
 
@@ -107,6 +117,7 @@ static const struct yaml_key osa[] = {
 const struct yaml_map yaml_maps[] = {
 		{"TOP LEVEL", "The file is one map.", top},
 		{"ROUTER", "A virtual IP stack inside the engine. Its user id has 1 to 8 characters.", router},
+		{"HELPER", "Each has the name of its protocol: ftp (active and passive, with EPRT and EPSV) or tftp.", helper},
 		{"GUEST", "A machine outside the packet engine. Its user id has 1 to 8 characters.", guest},
 		{"INTERFACE", "Exactly one of iucv, ctc, osa, lan and vipa says of which kind it is. A link has two ends, "
 			"and each is an interface of its node.", iface},

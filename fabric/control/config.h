@@ -101,6 +101,16 @@ struct cfg_tunable {
 	int64_t value;
 };
 
+enum { CFG_HELPER_PORTS = 8 };
+
+struct cfg_helper {
+	struct cfg_mark at;
+	char *name;     /* known to KNOWN_HELPERS (filters/known.h) */
+	bool translate; /* default true */
+	uint16_t ports[CFG_HELPER_PORTS]; /* default: the usual one */
+	size_t n_ports;
+};
+
 struct cfg_node {
 	struct cfg_mark at;
 	char name[NODE_NAME];
@@ -121,6 +131,8 @@ struct cfg_node {
 	struct cfg_mark filter_rules_at, filter_sets_at;
 	struct ip_prefix *management; /* whose connections use the reserve of a full connection table */
 	size_t n_management;
+	struct cfg_helper *helpers; /* of a router */
+	size_t n_helpers;
 	struct cfg_tunable *tunables; /* of a router, above those of the fabric */
 	size_t n_tunables;
 	char **run; /* programs of a namespace guest, each a line for /bin/sh -c */

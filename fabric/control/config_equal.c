@@ -71,6 +71,14 @@ same_tunable(const struct cfg_tunable *a, const struct cfg_tunable *b)
 	return a->value == b->value && strcmp(a->name, b->name) == 0;
 }
 
+static bool
+same_helper(const struct cfg_helper *a, const struct cfg_helper *b)
+{
+	return strcmp(a->name, b->name) == 0 && a->translate == b->translate &&
+	       a->n_ports == b->n_ports &&
+	       memcmp(a->ports, b->ports, a->n_ports * sizeof(a->ports[0])) == 0;
+}
+
 #define SAME_ALL(list, count, same) \
 	static bool same_##list(const struct cfg_node *a, const struct cfg_node *b) \
 	{ \
@@ -86,6 +94,7 @@ SAME_ALL(ifaces, n_ifaces, same_iface)
 SAME_ALL(routes, n_routes, same_route)
 SAME_ALL(rules, n_rules, same_rule)
 SAME_ALL(tunables, n_tunables, same_tunable)
+SAME_ALL(helpers, n_helpers, same_helper)
 SAME_ALL(management, n_management, prefix_equal)
 #undef SAME_ALL
 
@@ -94,5 +103,6 @@ config_node_equal(const struct cfg_node *a, const struct cfg_node *b)
 {
 	return strcmp(a->name, b->name) == 0 && a->kind == b->kind && a->forward == b->forward &&
 	       a->control == b->control && same_ifaces(a, b) && same_routes(a, b) &&
-	       same_rules(a, b) && same_tunables(a, b) && same_management(a, b);
+	       same_rules(a, b) && same_tunables(a, b) && same_management(a, b) &&
+	       same_helpers(a, b);
 }

@@ -387,6 +387,31 @@ print_management(struct line *l, const struct cfg_node *n)
 }
 
 static void
+print_ports(struct line *l, const struct cfg_helper *h)
+{
+	if (h->n_ports == 1 && h->ports[0] == cfg_helper_port(h->name))
+		return;
+	line_key(l, "ports");
+	fputc('[', l->to);
+	for (size_t i = 0; i < h->n_ports; i++)
+		fprintf(l->to, "%s%u", i ? ", " : "", h->ports[i]);
+	fputc(']', l->to);
+}
+
+static void
+print_helpers(struct line *l, const struct cfg_node *n)
+{
+	fputs(n->n_helpers ? "    helpers:\n" : "", l->to);
+	for (size_t i = 0; i < n->n_helpers; i++) {
+		fprintf(l->to, "      %s: ", n->helpers[i].name);
+		line_open(l);
+		print_ports(l, &n->helpers[i]);
+		line_bool(l, "nat", n->helpers[i].translate, true);
+		fputs("}\n", l->to);
+	}
+}
+
+static void
 print_node(const struct config *c, FILE *to, const struct cfg_node *n)
 {
 	struct line l = {.c = c, .to = to};
@@ -409,6 +434,7 @@ print_node(const struct config *c, FILE *to, const struct cfg_node *n)
 	for (size_t i = 0; i < n->n_rules; i++)
 		print_rule(&l, &n->rules[i]);
 	print_management(&l, n);
+	print_helpers(&l, n);
 	print_filter(to, "sets", n->filter_sets);
 	print_filter(to, "rules", n->filter_rules);
 	print_run(to, n);

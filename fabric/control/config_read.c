@@ -10,7 +10,7 @@ struct fabric_text {
 };
 
 struct node_text {
-	const struct cfg_yaml *tunables, *interfaces, *routes, *policy_rules, *rules, *sets, *management, *run;
+	const struct cfg_yaml *tunables, *interfaces, *routes, *policy_rules, *rules, *sets, *management, *helpers, *run;
 	bool forward, control, netns, simulated;
 };
 
@@ -42,6 +42,7 @@ static const struct cfg_key router_keys[] = {
 	LATER(node_text, rules),
 	LATER(node_text, sets),
 	LATER(node_text, management),
+	LATER(node_text, helpers),
 	REFUSED(run, "expected programs only on guests: a router runs none"),
 	REFUSED(netns, "expected it only on guests"),
 	REFUSED(simulated, "expected it only on guests"),
@@ -60,6 +61,7 @@ static const struct cfg_key guest_keys[] = {
 	REFUSED(rules, "expected them only on routers"),
 	REFUSED(sets, "expected them only on routers"),
 	REFUSED(management, "expected it only on routers"),
+	REFUSED(helpers, "expected them only on routers"),
 };
 
 static const struct cfg_key osa_keys[] = {
@@ -320,6 +322,8 @@ read_node(struct cfg_reader *r, const struct cfg_yaml *key, struct cfg_node *n,
 		read_filter(r, "sets", t.sets, &n->filter_sets, &n->filter_sets_at);
 	if (t.management)
 		read_management(r, n, t.management);
+	if (t.helpers)
+		cfg_read_helpers(r, n, t.helpers);
 	if (t.run)
 		read_run(r, n, t.run);
 }

@@ -131,6 +131,9 @@ void cfg_read_rules(struct cfg_reader *r, struct cfg_node *n, struct cfg_src_nod
 	const struct cfg_yaml *list);
 void cfg_read_tunables(
 	struct cfg_reader *r, const struct cfg_yaml *map, struct cfg_tunable **out, size_t *n_out);
+void cfg_read_helpers(struct cfg_reader *r, struct cfg_node *n, const struct cfg_yaml *map);
+/* The usual port of a helper; 0: there is no such helper. */
+uint16_t cfg_helper_port(const char *name);
 void cfg_check(struct cfg_reader *r);
 void cfg_check_ifaces(struct cfg_reader *r);
 void cfg_check_links(struct cfg_reader *r);

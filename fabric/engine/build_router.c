@@ -2,6 +2,7 @@
 #include "fabric/engine/build.h"
 
 #include "fabric/engine/rules.h"
+#include "filters/helper.h"
 #include "routing/neigh.h"
 
 #include <errno.h>
@@ -180,6 +181,22 @@ set_tunables(struct tunables *t, const struct cfg_tunable *from, size_t n)
 	}
 }
 
+static_assert((int)CFG_HELPER_PORTS <= (int)ROUTER_HELPER_PORTS, "all of them are taken over");
+
+static void
+set_helpers(struct router *r, const struct cfg_node *n)
+{
+	for (size_t i = 0; i < n->n_helpers && r->n_helpers < ROUTER_HELPERS; i++) {
+		const struct cfg_helper *from = &n->helpers[i];
+		struct router_helper *h = &r->helpers[r->n_helpers++];
+
+		h->number = helper_find(from->name, 0);
+		h->translate = from->translate;
+		h->n_ports = (uint8_t)from->n_ports;
+		memcpy(h->ports, from->ports, sizeof(from->ports));
+	}
+}
+
 static struct router *
 build_frame(const struct change *c, const struct cfg_node *n, const struct placed_node *pn)
 {
@@ -201,6 +218,7 @@ build_frame(const struct change *c, const struct cfg_node *n, const struct place
 	tunables_init(&r->tunables);
 	set_tunables(&r->tunables, c->config->tunables, c->config->n_tunables);
 	set_tunables(&r->tunables, n->tunables, n->n_tunables);
+	set_helpers(r, n);
 	return r;
 }
 
