@@ -48,6 +48,7 @@ struct request {
 	const char *router;
 	unsigned shown;
 	json_t *victims;
+	bool expect; /* the table of expectations, not that of connections */
 };
 
 static bool
@@ -215,6 +216,30 @@ count(struct request *r)
 	return STATUS_OK;
 }
 
+/* -L expect, -C expect. */
+static int
+expectations(struct request *r)
+{
+	json_t *reply = client_call(r->c, PEER_ENGINE, json_pack("{s:s, s:s, s:s}", "op", "conntrack", "node", r->router, "what", "expectations"));
+	json_t *line;
+	size_t i;
+
+	if (!reply)
+		return STATUS_FAILED;
+	if (r->command == 'C') {
+		printf("%lld\n", (long long)json_integer_value(json_object_get(reply, "count")));
+	} else {
+		json_array_foreach(json_object_get(reply, "expectations"), i, line) {
+			puts(json_string_value(line));
+			r->shown++;
+		}
+		fflush(stdout);
+		fprintf(stderr, "conntrack v1.4.7 (rookery): %u expectations have been shown.\n", r->shown);
+	}
+	json_decref(reply);
+	return STATUS_OK;
+}
+
 static int
 events(struct request *r)
 {
@@ -245,6 +270,7 @@ usage(int status)
 {
 	fputs("usage: conntrack -L|-D|-F|-C|-S|-E [-p PROTO] [-s ADDRESS] [-d ADDRESS] [-r ADDRESS] [-q ADDRESS]\n"
 	      "                 [--sport N] [--dport N] [--state STATE] [-m MARK] [-w ZONE] [-u STATUS]\n"
+	      "       conntrack -L|-C expect\n"
 	      "list, delete, flush, count connections, their statistics, or their events as they come: as conntrack(8)\n",
 			status == STATUS_OK ? stdout : stderr);
 	return status;
@@ -278,14 +304,16 @@ parse(struct request *r, int argc, char **argv)
 		*f = (struct filter){o, optarg, r->filters};
 		r->filters = f;
 	}
-	if (optind < argc && strcmp(argv[optind], "conntrack") == 0)
-		optind++;
-	return optind == argc && r->command;
+	if (optind < argc && (strcmp(argv[optind], "conntrack") == 0 || strcmp(argv[optind], "expect") == 0))
+		r->expect = argv[optind++][0] == 'e';
+	return optind == argc && r->command && (!r->expect || ((r->command == 'L' || r->command == 'C') && !r->filters));
 }
 
 static int
 run(struct request *r)
 {
+	if (r->expect)
+		return expectations(r);
 	switch (r->command) {
 	case 'L':
 	case 'D':

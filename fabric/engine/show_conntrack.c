@@ -5,7 +5,9 @@
 #include "filters/conntrack.h"
 #include "filters/live.h"
 
-enum { PAGE = 512, LINE = 512 };
+#include <stdlib.h>
+
+enum { PAGE = 512, LINE = 512, EXPECTATIONS = 4096 };
 
 struct page {
 	uint64_t now;
@@ -43,10 +45,31 @@ count(struct engine *e, struct conntrack *ct)
 	slow_lock(&e->control);
 	conntrack_stats(ct, &s);
 	slow_unlock(&e->control);
-	return json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "ok", 1, "count", (json_int_t)s.count, "max",
+	return json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "ok", 1, "count", (json_int_t)s.count, "max",
 			(json_int_t)s.max, "buckets", (json_int_t)s.buckets, "memory", (json_int_t)s.memory, "found", (json_int_t)s.found,
 			"invalid", (json_int_t)s.invalid, "insert", (json_int_t)s.insert, "insert_failed", (json_int_t)s.insert_failed, "drop",
-			(json_int_t)s.drop, "early_drop", (json_int_t)s.early_drop, "error", (json_int_t)s.error);
+			(json_int_t)s.drop, "early_drop", (json_int_t)s.early_drop, "error", (json_int_t)s.error, "expect_new",
+			(json_int_t)s.expect_new, "expect_create", (json_int_t)s.expect_create, "expect_delete", (json_int_t)s.expect_delete);
+}
+
+/* All at once: few are ever waited for. */
+static json_t *
+list_expectations(struct engine *e, const struct conntrack *ct)
+{
+	char (*lines)[CT_EXPECT_LINE] = calloc(EXPECTATIONS, sizeof(*lines));
+	json_t *array;
+	uint32_t n;
+
+	if (!lines)
+		return wire_error("no memory to list expectations");
+	slow_lock(&e->control);
+	n = conntrack_expectations(ct, clock_now(), lines, EXPECTATIONS);
+	slow_unlock(&e->control);
+	array = json_array();
+	for (uint32_t i = 0; i < n && i < EXPECTATIONS; i++)
+		json_array_append_new(array, json_string(lines[i]));
+	free(lines);
+	return json_pack("{s:b, s:o, s:I}", "ok", 1, "expectations", array, "count", (json_int_t)n);
 }
 
 struct victim {
@@ -136,6 +159,8 @@ show_conntrack(struct engine *e, const json_t *request)
 		return ct ? list(e, ct, request) : json_pack("{s:b, s:[], s:i, s:b}", "ok", 1, "connections", "cursor", 0, "more", 0);
 	if (what && strcmp(what, "count") == 0)
 		return ct ? count(e, ct) : json_pack("{s:b, s:i}", "ok", 1, "count", 0);
+	if (what && strcmp(what, "expectations") == 0)
+		return ct ? list_expectations(e, ct) : json_pack("{s:b, s:[], s:i}", "ok", 1, "expectations", "count", 0);
 	if (what && strcmp(what, "delete") == 0)
 		return ct ? end_some(e, ct, json_object_get(request, "connections")) : json_pack("{s:b, s:i}", "ok", 1, "deleted", 0);
 	if (what && strcmp(what, "flush") == 0)
