@@ -248,6 +248,9 @@ void conntrack_delete(struct env *env, struct conntrack *ct, struct conn *c);
 void conntrack_flush(struct env *env, struct conntrack *ct);
 /* One listener; NULL ends it. */
 void conntrack_listen(struct conntrack *ct, conntrack_listener fn, void *arg);
+/* The same for expectations, as lines of -L expect: CT_EVENT_NEW, CT_EVENT_DESTROY. */
+typedef void (*conntrack_expect_listener)(void *arg, enum ct_event e, const char *line);
+void conntrack_listen_expect(struct conntrack *ct, conntrack_expect_listener fn, void *arg);
 
 struct conntrack_stats {
 	uint64_t found, invalid, insert, insert_failed, clash_resolve, drop, early_drop, error, search_restart;

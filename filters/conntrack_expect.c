@@ -18,10 +18,23 @@ chain_of(const struct conntrack *ct, const struct ct_tuple *t)
 }
 
 static void
+tell(const struct env *env, enum ct_event event, const struct expectation *e)
+{
+	const struct conntrack *ct = e->table;
+	char line[CT_EXPECT_LINE];
+
+	if (!ct->expect_listener)
+		return;
+	ct_print_expectation(e, env->now, line, sizeof(line));
+	ct->expect_listener(ct->expect_listener_arg, event, line);
+}
+
+static void
 drop(struct env *env, struct expectation *e)
 {
 	struct conn *master = conn_at(e->table, e->master);
 
+	tell(env, CT_EVENT_DESTROY, e);
 	timer_cancel(env->timers, &e->timer);
 	LIST_REMOVE(e, link);
 	LIST_REMOVE(e, sibling);
@@ -122,6 +135,7 @@ add(struct env *env, struct conntrack *ct, struct conn *master, const struct ct_
 	ct->stats.expect_create++;
 	master->expecting++;
 	master->refs++;
+	tell(env, CT_EVENT_NEW, e);
 	return 0;
 }
 
@@ -201,6 +215,13 @@ ct_expect_free(struct env *env, struct conntrack *ct)
 			drop(env, LIST_FIRST(&ct->expect[i]));
 	free(ct->expect);
 	ct->expect = NULL;
+}
+
+void
+conntrack_listen_expect(struct conntrack *ct, conntrack_expect_listener fn, void *arg)
+{
+	ct->expect_listener = fn;
+	ct->expect_listener_arg = arg;
 }
 
 struct conn_help *

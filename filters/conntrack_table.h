@@ -92,6 +92,8 @@ struct conntrack {
 	struct conntrack_paths *paths; /* NULL: nobody keeps any */
 	conntrack_listener listener;
 	void *listener_arg;
+	conntrack_expect_listener expect_listener;
+	void *expect_listener_arg;
 	struct conntrack_stats stats;
 };
 

@@ -244,7 +244,8 @@ static int
 events(struct request *r)
 {
 	struct wire *w = client_wire(r->c, PEER_ENGINE);
-	json_t *reply = client_call(r->c, PEER_ENGINE, json_pack("{s:s, s:s, s:s}", "op", "conntrack", "node", r->router, "what", "events"));
+	json_t *reply = client_call(r->c, PEER_ENGINE, json_pack("{s:s, s:s, s:s, s:b}", "op", "conntrack", "node", r->router, "what", "events",
+			"expect", r->expect));
 	json_t *msg;
 
 	if (!w || !reply)
@@ -270,7 +271,7 @@ usage(int status)
 {
 	fputs("usage: conntrack -L|-D|-F|-C|-S|-E [-p PROTO] [-s ADDRESS] [-d ADDRESS] [-r ADDRESS] [-q ADDRESS]\n"
 	      "                 [--sport N] [--dport N] [--state STATE] [-m MARK] [-w ZONE] [-u STATUS]\n"
-	      "       conntrack -L|-C expect\n"
+	      "       conntrack -L|-C|-E expect\n"
 	      "list, delete, flush, count connections, their statistics, or their events as they come: as conntrack(8)\n",
 			status == STATUS_OK ? stdout : stderr);
 	return status;
@@ -306,13 +307,13 @@ parse(struct request *r, int argc, char **argv)
 	}
 	if (optind < argc && (strcmp(argv[optind], "conntrack") == 0 || strcmp(argv[optind], "expect") == 0))
 		r->expect = argv[optind++][0] == 'e';
-	return optind == argc && r->command && (!r->expect || ((r->command == 'L' || r->command == 'C') && !r->filters));
+	return optind == argc && r->command && (!r->expect || (strchr("LCE", r->command) && !r->filters));
 }
 
 static int
 run(struct request *r)
 {
-	if (r->expect)
+	if (r->expect && r->command != 'E')
 		return expectations(r);
 	switch (r->command) {
 	case 'L':

@@ -304,8 +304,8 @@ const struct command commands[] = {
 		TOOL("ipset", "the sets that a router's rules use, as ipset(8)", NULL),
 		TOOL("conntrack", "the connections that a router tracks, as conntrack(8)",
 				"-L lists, -D deletes, -F flushes, -C counts, -S prints statistics, -E follows events; filters as "
-				"-p, -s, -d, --sport, --dport, --state, --mark. -L expect lists and -C expect counts the connections that "
-				"helpers expect."),
+				"-p, -s, -d, --sport, --dport, --state, --mark. -L expect lists, -C expect counts, -E expect "
+				"follows the connections that helpers expect."),
 		COMMAND("ping", run_ping, "ping from a router or a guest",
 				.operands = ping_words, .options = ping_options,
 				.text = "From a router the engine itself sends and receives; in a guest ping(8) is run. Exit "

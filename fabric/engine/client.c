@@ -320,7 +320,7 @@ start_following(struct server *s, struct client *c, const json_t *msg)
 	if (!r->live->filters->conntrack)
 		return wire_error("%s tracks no connections: none of its rules needs it, and nf_conntrack_always is 0", r->name);
 	c->events = malloc(EVENTS_BUFFER);
-	c->follower = c->events ? follower_new(r->live, e->control.wake_fd) : NULL;
+	c->follower = c->events ? follower_new(r->live, e->control.wake_fd, json_is_true(json_object_get(msg, "expect"))) : NULL;
 	if (!c->follower)
 		return wire_error("no memory for one more follower");
 	slow_lock(&e->control);

@@ -4,6 +4,7 @@
 #include "filters/conntrack.h"
 #include "filters/live.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -12,7 +13,7 @@
 enum { LINE = 512 };
 
 struct follower *
-follower_new(struct router_live *router, int wake_fd)
+follower_new(struct router_live *router, int wake_fd, bool expect)
 {
 	struct follower *f = calloc(1, sizeof(*f));
 
@@ -20,6 +21,7 @@ follower_new(struct router_live *router, int wake_fd)
 		return NULL;
 	f->router = router;
 	f->wake_fd = wake_fd;
+	f->expect = expect;
 	f->text = malloc(EVENTS_BUFFER);
 	if (f->text)
 		return f;
@@ -73,20 +75,36 @@ as_event(char *line)
 	return strlen(line);
 }
 
+static const char *const names[] = {[CT_EVENT_NEW] = "[NEW]", [CT_EVENT_UPDATE] = "[UPDATE]", [CT_EVENT_DESTROY] = "[DESTROY]"};
+
+static void
+tell(struct followers *followers, bool expect, const char *line, size_t len)
+{
+	struct follower *f;
+
+	LIST_FOREACH(f, followers, link)
+		if (f->expect == expect)
+			append(f, line, len + 1);
+}
+
 static void
 hear(void *arg, enum ct_event e, const struct conn *c)
 {
-	static const char *const names[] = {[CT_EVENT_NEW] = "[NEW]", [CT_EVENT_UPDATE] = "[UPDATE]", [CT_EVENT_DESTROY] = "[DESTROY]"};
-	struct followers *followers = arg;
-	struct follower *f;
 	char line[LINE];
 	int n = snprintf(line, sizeof(line), "%s ", names[e]);
 	size_t len;
 
 	conntrack_print(c, tick(), line + n, sizeof(line) - (size_t)n);
 	len = as_event(line);
-	LIST_FOREACH(f, followers, link)
-		append(f, line, len + 1);
+	tell(arg, false, line, len);
+}
+
+static void
+hear_expect(void *arg, enum ct_event e, const char *text)
+{
+	char line[CT_EXPECT_LINE + sizeof("[DESTROY] ")];
+
+	tell(arg, true, line, (size_t)snprintf(line, sizeof(line), "%s %s", names[e], text));
 }
 
 void
@@ -96,6 +114,7 @@ follower_join(struct follower *f)
 
 	LIST_INSERT_HEAD(&filters->followers, f, link);
 	conntrack_listen(filters->conntrack, hear, &filters->followers);
+	conntrack_listen_expect(filters->conntrack, hear_expect, &filters->followers);
 }
 
 void
@@ -104,8 +123,10 @@ follower_leave(struct follower *f)
 	if (!f->router)
 		return;
 	LIST_REMOVE(f, link);
-	if (LIST_EMPTY(&f->router->filters->followers))
+	if (LIST_EMPTY(&f->router->filters->followers)) {
 		conntrack_listen(f->router->filters->conntrack, NULL, NULL);
+		conntrack_listen_expect(f->router->filters->conntrack, NULL, NULL);
+	}
 	f->router = NULL;
 }
 

@@ -20,10 +20,11 @@ struct follower {
 	size_t used;
 	uint64_t lost;
 	int wake_fd;                /* eventfd of the control thread */
+	bool expect;                /* hears of expectations, not of connections */
 };
 
 /* => NULL with ENOMEM. */
-struct follower *follower_new(struct router_live *router, int wake_fd);
+struct follower *follower_new(struct router_live *router, int wake_fd, bool expect);
 /* Hears from now on: its router tracks connections. Under the slow lock. */
 void follower_join(struct follower *f);
 /* Under the slow lock. */
