@@ -59,7 +59,7 @@ conntrack_free(struct conntrack *ct, struct env *env)
 	ct_expect_free(env, ct);
 	wheel_idle(ct, env);
 	if (ct->nat)
-		ct->nat->free(ct->nat);
+		ct->nat->free(ct->nat, env);
 	ct_table_fini(ct);
 	free(ct->per_iface);
 	free(ct->managed);

@@ -109,7 +109,9 @@ struct conn {
 	uint32_t paths;   /* private to whoever keeps paths; 0: none, the record is up to date */
 	/* of address translation (nat/nat.h) */
 	uint32_t source_hash, source_next, source_prev; /* private: connections from the same source */
+	uint32_t outside, guest; /* private: gauges of its outside and its inside address; 0: not translated */
 	uint16_t masq_slot; /* masqueraded: the interface that it leaves by; 0: not */
+	uint16_t worker;    /* private: of the balanced service that it goes to; 0: none */
 	bool masq_own;      /* and the address is one of that interface's own */
 	struct conn_help *help; /* its own, freed with it (filters/helper.h); NULL: none */
 } __attribute__((aligned(64)));
@@ -188,7 +190,7 @@ struct conntrack_nat {
 	/* A new connection was expected, and is to be translated as `master` is. => DROP_NONE, or why it cannot be. */
 	enum drop_reason (*follow)(struct env *env, struct conntrack *ct, struct conn *c, const struct conn *master, const struct ct_expected *e);
 	void (*forget)(struct conntrack_nat *nat, struct conntrack *ct, struct conn *c);
-	void (*free)(struct conntrack_nat *nat);
+	void (*free)(struct conntrack_nat *nat, struct env *env);
 };
 /* NULL until it was set, once. The table owns it. */
 struct conntrack_nat *conntrack_nat(const struct conntrack *ct);
@@ -208,6 +210,8 @@ bool conntrack_tuple_equal(const struct ct_tuple *a, const struct ct_tuple *b);
 /* Keyed, of the table. */
 uint32_t conntrack_hash(const struct conntrack *ct, const struct ct_tuple *t, uint16_t zone);
 uint32_t conntrack_index(const struct conntrack *ct, const struct conn *c);
+/* The router of the published generation that it belongs to; NULL: it is gone. */
+const struct router *conntrack_router(const struct conntrack *ct);
 struct conn *conntrack_at(const struct conntrack *ct, uint32_t index);
 /* Two connections of the protocol with the same tuples may be one (UDP and the like). */
 bool conntrack_may_clash(uint8_t proto);

@@ -71,6 +71,12 @@ conntrack_index(const struct conntrack *ct, const struct conn *c)
 	return conn_index(ct, c);
 }
 
+const struct router *
+conntrack_router(const struct conntrack *ct)
+{
+	return ct->live->now;
+}
+
 struct conn *
 conntrack_at(const struct conntrack *ct, uint32_t index)
 {

@@ -207,6 +207,12 @@ port_window(const struct nat_choice *k, uint16_t port, uint8_t proto)
 	return port < 1024 ? (struct window){600, 1024 - 600} : (struct window){1024, 65536 - 1024};
 }
 
+uint32_t
+nat_ports_of_range(const struct nat_choice *k, const struct ct_tuple *t)
+{
+	return nat_has_ports(t->proto) ? port_window(k, 1024, t->proto).size : 0;
+}
+
 static uint16_t
 first_offset(const struct nat_choice *k, uint16_t port)
 {

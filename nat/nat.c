@@ -3,6 +3,7 @@
 #include "nat/state.h"
 
 #include <netinet/ip_icmp.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -23,6 +24,7 @@ forget(struct conntrack_nat *base, struct conntrack *ct, struct conn *c)
 
 	if (nat->maps.n > 0)
 		ports_release(&nat->maps, ct, c);
+	gauges_remove(&nat->gauges, ct, c);
 	if (c->masq_slot)
 		nat->masqueraded--;
 	if (c->status & SRC_OR_DST)
@@ -32,10 +34,12 @@ forget(struct conntrack_nat *base, struct conntrack *ct, struct conn *c)
 }
 
 static void
-release(struct conntrack_nat *base)
+release(struct conntrack_nat *base, struct env *env)
 {
 	struct nat *nat = (struct nat *)base;
 
+	(void)env;
+	gauges_fini(&nat->gauges);
 	ports_fini(&nat->maps);
 	sources_fini(&nat->sources);
 	free(nat);
@@ -80,8 +84,38 @@ bind_to(const struct nat_choice *k, const struct ct_tuple *to)
 		c->status |= k->manip == NAT_SRC ? CT_SRC_NAT : CT_DST_NAT;
 	}
 	c->status |= k->manip == NAT_SRC ? CT_SRC_NAT_DONE : CT_DST_NAT_DONE;
-	if (k->manip == NAT_SRC)
-		sources_add(&k->nat->sources, k->ct, c);
+	if (k->manip != NAT_SRC)
+		return;
+	sources_add(&k->nat->sources, k->ct, c);
+	if (c->status & CT_SRC_NAT)
+		gauges_add(k, to);
+}
+
+/* A rule that leaves the address as it is takes nothing from anybody. */
+static bool
+within_quota(const struct nat_choice *k)
+{
+	const struct router *r = conntrack_router(k->ct);
+	const struct nat_range *range = k->range;
+
+	if (k->manip != NAT_SRC || !r || tune(&r->tunables, TUNE_NAT_QUOTA) == 0 ||
+		(range->min_addr == k->now.src.v4 && range->max_addr == range->min_addr))
+		return true;
+	return gauges_within_quota(k, (uint32_t)tune(&r->tunables, TUNE_NAT_QUOTA));
+}
+
+static void
+note_refusal(const struct nat_choice *k, uint32_t outside)
+{
+	struct nat_refusal *last = &k->nat->refused;
+
+	*last = (struct nat_refusal){
+		.outside = outside,
+		.guest = k->c->tuple[CT_DIR_ORIGINAL].src.v4,
+		.destination = k->now.dst.v4,
+		.proto = k->now.proto,
+		.n = last->n + 1,
+	};
 }
 
 enum filter_verdict
@@ -100,8 +134,14 @@ nat_setup(struct env *env, struct conntrack *ct, struct conn *c, const struct na
 		return refuse(DROP_CT_INVALID, why);
 	if (manip == NAT_SRC)
 		sources_hash(ct, c);
+	if (!within_quota(&k)) {
+		note_refusal(&k, 0);
+		return refuse(DROP_NAT_QUOTA, why);
+	}
 	if (!nat_choose(&k, &to)) {
 		k.nat->exhausted++;
+		gauges_refused(&k, &to);
+		note_refusal(&k, to.src.v4);
 		return refuse(DROP_NAT_PORTS, why);
 	}
 	bind_to(&k, &to);
@@ -186,15 +226,38 @@ nat_translate(struct pkt *p, const struct conn *c, enum nat_manip manip)
 	return nat_rewrite(p, &to, manip) ? DROP_NONE : DROP_CT_INVALID;
 }
 
+static void
+describe(const struct nat_refusal *r, enum drop_reason why, char *buf, size_t size)
+{
+	const struct ip_addr outside = ip4(r->outside), to = ip4(r->destination),
+			     guest = ip4(r->guest);
+	char a[ADDR_TEXT], b[ADDR_TEXT], proto[16];
+
+	snprintf(proto, sizeof(proto), "protocol %u", r->proto);
+	if (r->proto == IPPROTO_TCP || r->proto == IPPROTO_UDP)
+		snprintf(proto, sizeof(proto), r->proto == IPPROTO_TCP ? "tcp" : "udp");
+	if (why == DROP_NAT_PORTS)
+		snprintf(buf, size, "nat: %s has no free port left for %s to %s; connections refused: %llu",
+			ip_text(&outside, a), proto, ip_text(&to, b), (unsigned long long)r->n);
+	else
+		snprintf(buf, size, "nat: %s has all the translated connections that nat_quota allows; connections refused: %llu",
+			ip_text(&guest, a), (unsigned long long)r->n);
+}
+
 void
-nat_warn_exhausted(struct env *env, const struct pkt *p)
+nat_warn(struct env *env, const struct pkt *p, enum drop_reason why)
 {
 	struct nat *nat = nat_of(p->router->live->filters->conntrack);
+	char line[256];
 
+	if (why != DROP_NAT_PORTS && why != DROP_NAT_QUOTA)
+		return;
 	if (!nat || !env->ops->log || (nat->warned && env->now - nat->warned < WARN_EACH))
 		return;
+	describe(&nat->refused, why, line, sizeof(line));
 	nat->warned = env->now;
-	env->ops->log(env, p, LOG_WARNING_LEVEL, "nat: no free port left, dropping a connection");
+	nat->refused.n = 0;
+	env->ops->log(env, p, LOG_WARNING_LEVEL, line);
 }
 
 bool
@@ -217,6 +280,6 @@ nat_stats(const struct conntrack *ct, struct nat_stats *s)
 	s->maps = nat->maps.n;
 	s->translated = nat->translated;
 	s->exhausted = nat->exhausted;
-	s->memory = sizeof(*nat) + nat->sources.capacity * sizeof(*nat->sources.buckets) +
+	s->memory = sizeof(*nat) + nat->gauges.size * sizeof(*nat->gauges.at) + nat->sources.capacity * sizeof(*nat->sources.buckets) +
 		    nat->maps.n * (sizeof(struct port_map) + sizeof(struct port_map *));
 }

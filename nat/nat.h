@@ -10,8 +10,8 @@
  * packet is made to look as the tuples say. So bindings live and end with their connections, and
  * nothing but the tuples has to be kept.
  *
- * Beside the table (state.h) are an index of connections by source, and for destinations whose
- * ports are nearly used up maps of them.
+ * Beside the table (state.h) are an index of connections by source, for destinations whose ports
+ * are nearly used up maps of them, and gauges of what each address has.
  */
 #ifndef NAT_NAT_H
 #define NAT_NAT_H
@@ -45,15 +45,16 @@ nat_is_bound(const struct conn *c, enum nat_manip manip)
 /*
  * Binds one side of a connection that is not confirmed; a confirmed one stays as it is
  * (nf_nat_setup_info()). => FILTER_ACCEPT, or FILTER_DROP: DROP_NAT_PORTS when no port or id of the
- * range is free for the source, DROP_NO_BUFFER.
+ * range is free for the source, DROP_NAT_QUOTA when the guest has its share, DROP_NO_BUFFER.
  */
 enum filter_verdict nat_setup(struct env *env, struct conntrack *ct, struct conn *c,
 	const struct nat_range *range, enum nat_manip manip, enum drop_reason *why);
 enum filter_verdict nat_bind_null(struct env *env, struct conntrack *ct, struct conn *c,
 	enum nat_manip manip, enum drop_reason *why);
 
-/* For the log, at most every five seconds: a packet was dropped as DROP_NAT_PORTS. */
-void nat_warn_exhausted(struct env *env, const struct pkt *p);
+/* For the log, at most every five seconds: a packet was dropped for `why`, DROP_NAT_PORTS or
+ * DROP_NAT_QUOTA; other reasons are not its business. */
+void nat_warn(struct env *env, const struct pkt *p, enum drop_reason why);
 
 /* Makes a packet of connection `c` look as its tuples say on this side; an ICMP error about it, and
  * what it quotes, too.
@@ -75,6 +76,30 @@ void nat_sweep(struct env *env, const struct router *r);
 /* There are connections whose packets are changed: they are to be tracked whatever the rules say
  * now. */
 bool nat_in_use(const struct conntrack *ct);
+
+/* ---- gauges ---- */
+
+enum nat_side {
+	NAT_NOBODY,
+	NAT_OUTSIDE, /* an outside address, and a protocol */
+	NAT_GUEST,   /* an inside address */
+};
+
+/* Mappings (connections whose source is translated) of one address. */
+struct nat_gauge {
+	enum nat_side side;
+	uint32_t address; /* network byte order */
+	uint8_t proto;    /* NAT_OUTSIDE */
+	uint32_t mappings;
+	uint32_t most; /* NAT_OUTSIDE: ports (or ids) there are, by the widest rule */
+	uint64_t refused; /* connections, for want of a port or by the quota */
+	double growth;    /* mappings a second, over the last ten seconds or so */
+};
+
+/* Copies gauges from *cursor (0: the first) on and moves it. => how many; less than `max`: that was
+ * the last. */
+size_t nat_gauges(struct conntrack *ct, uint64_t now, uint32_t *cursor, struct nat_gauge *out,
+	size_t max);
 
 struct nat_stats {
 	uint32_t translated; /* connections whose packets are changed */

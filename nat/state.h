@@ -29,11 +29,42 @@ struct port_maps {
 	uint64_t clock;
 };
 
+/* What one address has of mappings (gauges.c). */
+struct gauge {
+	enum nat_side side;
+	uint32_t address; /* network byte order */
+	uint8_t proto;    /* NAT_OUTSIDE */
+	uint32_t next;    /* of the chain, or of the vacant ones */
+	uint32_t mappings;
+	uint32_t most; /* NAT_OUTSIDE: ports of the largest range that it was given in */
+	uint64_t refused;
+	uint64_t seen_at; /* ns: when `seen` mappings were counted */
+	uint32_t seen;
+	double growth; /* mappings a second */
+};
+
+struct gauges {
+	struct gauge *at;  /* [0] is not used */
+	uint32_t *buckets; /* NULL until the first */
+	uint32_t used, size, vacant;
+	uint32_t last_outside, last_guest;
+};
+
+/* A connection that was refused, for the log. */
+struct nat_refusal {
+	uint32_t outside, guest, destination; /* network byte order */
+	uint8_t proto;
+	uint64_t n; /* since the log was told */
+};
+
 struct nat {
 	struct conntrack_nat base; /* first */
 	struct sources sources;
 	struct port_maps maps;
-	uint64_t exhausted, warned;       /* ns; 0: never */
+	struct gauges gauges;
+	uint64_t exhausted;               /* connections refused: no port */
+	struct nat_refusal refused;       /* the last one, for the log */
+	uint64_t warned;                  /* ns; 0: never */
 	uint32_t translated, masqueraded; /* connections */
 	/* the sweep for stale ones */
 	uint32_t seen;   /* version of the router's configuration that the last one was begun for */
@@ -66,6 +97,20 @@ bool nat_in_range(const struct ct_tuple *t, const struct nat_range *range);
 bool nat_is_taken(const struct nat_choice *k, const struct ct_tuple *t);
 /* The protocol has ports, or ids, that can be moved. */
 bool nat_has_ports(uint8_t proto);
+
+/* How many ports, or ids, the rule has for a mapping like this one. */
+uint32_t nat_ports_of_range(const struct nat_choice *k, const struct ct_tuple *t);
+
+/* ---- gauges.c ---- */
+
+void gauges_fini(struct gauges *g);
+/* The connection that is being bound leaves as `to`: sets its `outside` and `guest`. */
+void gauges_add(const struct nat_choice *k, const struct ct_tuple *to);
+void gauges_remove(struct gauges *g, const struct conntrack *ct, const struct conn *c);
+/* => false, and it is counted: the guest has `quota` mappings (0: as many as it likes). */
+bool gauges_within_quota(const struct nat_choice *k, uint32_t quota);
+/* No port was free for `wanted`. */
+void gauges_refused(const struct nat_choice *k, const struct ct_tuple *wanted);
 
 /* ---- sources.c ---- */
 

@@ -58,6 +58,8 @@
 	X(CT_CLASH, "conntrack-clash", "another connection with the same addresses and ports was first") \
 	X(CT_INVALID, "conntrack-invalid", "refused by connection tracking") \
 	X(NAT_PORTS, "nat-ports", "no free port or id left for address translation") \
+	X(NAT_QUOTA, "nat-quota", "the guest has as many translated connections as nat_quota allows") \
+	X(NAT_WORKERS, "nat-workers", "no worker of a balanced service answers") \
 	X(NAT_ADDRESS, "nat-address", "the interface has no address to translate to") \
 	X(NAT_MOVED, "nat-moved", "masqueraded, and now it would leave by another interface: its connection is forgotten") \
 	X(HELPER_PARTIAL, "helper-partial", "what an application says of a further connection is not whole, or wrong") \

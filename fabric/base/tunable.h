@@ -53,6 +53,8 @@
 	X(CT_TCP_CLOSE, "nf_conntrack_tcp_timeout_close", "s", 10, 1, 1 << 30, "TCP, RST seen") \
 	X(CT_TCP_RETRANS, "nf_conntrack_tcp_timeout_max_retrans", "s", 300, 1, 1 << 30, "TCP, retransmitted without an answer") \
 	X(CT_TCP_UNACK, "nf_conntrack_tcp_timeout_unacknowledged", "s", 300, 1, 1 << 30, "TCP, data without an answer") \
+	X(NAT_QUOTA, "nat_quota", "connections", 0, 0, 1 << 24, \
+			"translated connections of one inside address; 0: no limit (ours; Linux has none)") \
 	X(QUEUE_MAX, "nfqueue_max", "packets", 1024, 1, 65536, "packets of one queue that wait for a program's verdict") \
 	X(QUEUE_TIME, "nfqueue_time", "ms", 2000, 10, 600000, "how long a packet waits for a verdict; then it is dropped") \
 	X(ARP_RETRANS_TIME, "arp_retrans_time", "ms", 1000, 10, 60000, "time between two ARP requests") \

@@ -71,6 +71,26 @@ cell_program(const json_t *record, char *buf)
 			len > SHOWN || (text && text[len]) ? " ..." : "");
 }
 
+/* How long until it is full at the present growth. */
+static void
+cell_full_in(const json_t *record, char *buf)
+{
+	enum { MINUTE = 60, HOUR = 60 * MINUTE, DAY = 24 * HOUR };
+	const json_t *value = json_object_get(record, "full_in");
+	long s = (long)json_number_value(value);
+
+	if (!value)
+		snprintf(buf, CELL_SIZE, "-");
+	else if (s < MINUTE)
+		snprintf(buf, CELL_SIZE, "%lds", s);
+	else if (s < HOUR)
+		snprintf(buf, CELL_SIZE, "%ldm%02lds", s / MINUTE, s % MINUTE);
+	else if (s < DAY)
+		snprintf(buf, CELL_SIZE, "%ldh%02ldm", s / HOUR, s % HOUR / MINUTE);
+	else
+		snprintf(buf, CELL_SIZE, "%ldd%02ldh", s / DAY, s % DAY / HOUR);
+}
+
 #define COLUMN(field, title, ...) {.key = field, .heading = title, ##__VA_ARGS__}
 
 static const struct column interfaces[] = {
@@ -182,6 +202,19 @@ static const struct column memory[] = {
 		{0},
 };
 
+static const struct column nat[] = {
+		COLUMN("node", "NODE"),
+		COLUMN("side", "SIDE"),
+		COLUMN("address", "ADDRESS"),
+		COLUMN("protocol", "PROTOCOL"),
+		COLUMN("mappings", "MAPPINGS", .flags = COLUMN_RIGHT),
+		COLUMN("ports", "PORTS", .flags = COLUMN_RIGHT),
+		COLUMN("of", "OF", .flags = COLUMN_RIGHT),
+		COLUMN("full_in", "FULL-IN", .flags = COLUMN_RIGHT, .cell = cell_full_in),
+		COLUMN("refused", "REFUSED", .flags = COLUMN_RIGHT),
+		{0},
+};
+
 const struct listing listings[] = {
 		{"interfaces", interfaces, "no interfaces"},
 		{"routes", routes, "no routes"},
@@ -193,6 +226,7 @@ const struct listing listings[] = {
 		{"macs", macs, "no MAC address was learned"},
 		{"tunables", tunables, "no tunables"},
 		{"memory", memory, "no memory is accounted"},
+		{"nat", nat, "no address is translated"},
 		{0},
 };
 

@@ -24,6 +24,7 @@ static const struct {
 		{"macs", show_macs},
 		{"tunables", show_tunables},
 		{"memory", show_memory},
+		{"nat", show_nat},
 };
 
 static void

@@ -13,6 +13,8 @@ struct listing {
 
 /* True when the listing is about `node` of the configuration. */
 bool listing_wants(const struct listing *l, const char *node);
+/* The next router that it is about, from *at (0: the first) on; NULL: no more. */
+const struct router *listing_router(const struct listing *l, size_t *at);
 /* Appends a record; takes it. */
 void listing_add(struct listing *l, json_t *record);
 
@@ -25,6 +27,7 @@ void show_drops(struct listing *l);
 void show_lans(struct listing *l);
 void show_macs(struct listing *l);
 void show_tunables(struct listing *l);
+void show_nat(struct listing *l);
 void show_memory(struct listing *l);
 
 /* Resident memory of this process, bytes. */

@@ -36,8 +36,8 @@ listing_add(struct listing *l, json_t *record)
 	json_array_append_new(l->records, record);
 }
 
-static const struct router *
-next_router(const struct listing *l, size_t *at)
+const struct router *
+listing_router(const struct listing *l, size_t *at)
 {
 	const struct fabric *f = atomic_load(&l->engine->fabric);
 
@@ -102,7 +102,7 @@ show_interfaces(struct listing *l)
 	const struct router *r;
 	size_t at = 0;
 
-	while ((r = next_router(l, &at))) {
+	while ((r = listing_router(l, &at))) {
 		for (size_t i = 0; i < r->n_ifaces; i++) {
 			json_t *record;
 
@@ -144,7 +144,7 @@ show_routes(struct listing *l)
 	const struct router *r;
 	size_t at = 0;
 
-	while ((r = next_router(l, &at))) {
+	while ((r = listing_router(l, &at))) {
 		size_t n;
 		const struct route *routes = fib_routes(r->fib, &n);
 
@@ -193,7 +193,7 @@ show_neighbours(struct listing *l)
 	const struct router *r;
 	size_t at = 0;
 
-	while ((r = next_router(l, &at))) {
+	while ((r = listing_router(l, &at))) {
 		for (size_t i = 0; i < r->n_ifaces; i++) {
 			if (r->ifaces[i] && r->ifaces[i]->live->neigh)
 				neighbours_of(l, r, r->ifaces[i]);

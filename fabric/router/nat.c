@@ -101,8 +101,8 @@ filter_nat(struct walker *w, struct step *s)
 	if (!c)
 		return tracked == FILTER_DROP ? VERDICT_DROP : VERDICT_ACCEPT;
 	v = translate(w, s, c);
-	if (v == VERDICT_DROP && s->why == DROP_NAT_PORTS)
-		nat_warn_exhausted(&w->env, p);
+	if (v == VERDICT_DROP)
+		nat_warn(&w->env, p, s->why);
 	s->moved = p->hook == HOOK_PREROUTING && pkt_ip4(p)->daddr != dst;
 	if (v != VERDICT_ACCEPT || p->hook != HOOK_OUTPUT || pkt_ip4(p)->daddr == dst)
 		return v;

@@ -205,6 +205,7 @@ test_listings(void **state)
 			{"interfaces", "-human.txt", true},
 			{"routes", ".txt", false},
 			{"drops", ".txt", false},
+			{"nat", ".txt", false},
 	};
 
 	(void)state;

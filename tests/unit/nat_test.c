@@ -28,6 +28,18 @@ enum { SYN = 2 };
 
 static struct gate g;
 static struct kernel_gate kernel;
+static char logged[256];
+static unsigned n_logged;
+
+static void
+keep_log(struct env *env, const struct pkt *p, int level, const char *line)
+{
+	(void)env;
+	(void)p;
+	(void)level;
+	n_logged++;
+	snprintf(logged, sizeof(logged), "%s", line);
+}
 
 static void
 load(const char *text)
@@ -57,8 +69,12 @@ kernel_load(const char *text)
 static int
 setup(void **state)
 {
+	int rc = gate_init(&g);
+
 	(void)state;
-	return gate_init(&g);
+	g.ops.log = keep_log;
+	n_logged = 0;
+	return rc;
 }
 
 static int
@@ -773,6 +789,8 @@ test_exhaustion(void **state)
 	}
 	assert_int_equal(port_of(TCP, "10.1.0.4", 5000, "8.8.8.8"), 0);
 	assert_int_equal(exhausted(), 1);
+	assert_string_equal(logged,
+		"nat: 10.0.0.5 has no free port left for tcp to 8.8.8.8; connections refused: 1");
 	nat_stats(g.filters.conntrack, &s);
 	assert_int_equal(s.maps, 1);
 	assert_int_equal(s.exhausted, 1);
@@ -784,6 +802,117 @@ test_exhaustion(void **state)
 	assert_int_equal(port_of(TCP, "10.1.0.4", 5001, "8.8.8.8"), 0);
 	test_walker_pass(&g.tw, 200 * TEST_SECOND);
 	assert_int_equal(port_of(TCP, "10.1.0.4", 5001, "8.8.8.8"), 5001);
+}
+
+/* ---- gauges ---- */
+
+static struct nat_gauge
+gauge(enum nat_side side, const char *address, uint8_t proto)
+{
+	struct nat_gauge all[32];
+	uint32_t cursor = 0;
+	size_t n = nat_gauges(g.filters.conntrack, g.tw.w.env.now, &cursor, all, RTE_DIM(all)), i;
+
+	for (i = 0; i < n; i++)
+		if (all[i].side == side && all[i].proto == proto &&
+			all[i].address == test_addr(address).v4)
+			return all[i];
+	return (struct nat_gauge){.side = NAT_NOBODY};
+}
+
+static void
+end_all_connections(void)
+{
+	struct nat_gauge one;
+	uint32_t cursor = 0;
+
+	conntrack_flush(&g.tw.w.env, g.filters.conntrack);
+	assert_int_equal(nat_gauges(g.filters.conntrack, g.tw.w.env.now, &cursor, &one, 1), 0);
+}
+
+static void
+test_gauges(void **state)
+{
+	uint16_t i;
+
+	(void)state;
+	load(snat);
+	for (i = 0; i < 30; i++)
+		port_of(TCP, i % 3 ? "10.1.0.2" : "10.1.0.3", (uint16_t)(2000 + i), "8.8.8.8");
+	port_of(UDP, "10.1.0.2", 2000, "8.8.8.8");
+	assert_int_equal(gauge(NAT_OUTSIDE, "10.0.0.5", IPPROTO_TCP).mappings, 30);
+	assert_int_equal(gauge(NAT_OUTSIDE, "10.0.0.5", IPPROTO_TCP).most, 64512);
+	assert_int_equal(gauge(NAT_OUTSIDE, "10.0.0.5", IPPROTO_UDP).mappings, 1);
+	assert_int_equal(gauge(NAT_GUEST, "10.1.0.2", 0).mappings, 21);
+	assert_int_equal(gauge(NAT_GUEST, "10.1.0.3", 0).mappings, 10);
+	conntrack_delete(&g.tw.w.env, g.filters.conntrack, conn_of("10.1.0.3", 2000));
+	assert_int_equal(gauge(NAT_OUTSIDE, "10.0.0.5", IPPROTO_TCP).mappings, 29);
+	assert_int_equal(gauge(NAT_GUEST, "10.1.0.3", 0).mappings, 9);
+	end_all_connections();
+	gate_unload(&g);
+	load("");
+	port_of(TCP, "10.1.0.2", 2000, "8.8.8.8");
+	assert_int_equal(gauge(NAT_GUEST, "10.1.0.2", 0).side, NAT_NOBODY);
+}
+
+/* The largest range of several counts; protocols without ports have none. */
+static void
+test_gauges_of_ranges(void **state)
+{
+	(void)state;
+	load("-A POSTROUTING -p tcp --dport 53 -j SNAT --to-source 10.0.0.5:600-1023\n"
+	     "-A POSTROUTING -j SNAT --to-source 10.0.0.5\n");
+	port_of(TCP, "10.1.0.2", 2000, "8.8.8.8");
+	assert_int_equal(gauge(NAT_OUTSIDE, "10.0.0.5", IPPROTO_TCP).most, 424);
+	port_of(ECHO, "10.1.0.2", 2000, "8.8.8.8");
+	assert_int_equal(gauge(NAT_OUTSIDE, "10.0.0.5", IPPROTO_ICMP).most, 65536);
+}
+
+static void
+test_growth(void **state)
+{
+	uint16_t i;
+	double growth;
+
+	(void)state;
+	load(snat);
+	for (i = 0; i < 1000; i++) {
+		port_of(TCP, "10.1.0.2", (uint16_t)(2000 + i), "8.8.8.8");
+		test_walker_pass(&g.tw, TEST_SECOND / 20);
+	}
+	growth = gauge(NAT_OUTSIDE, "10.0.0.5", IPPROTO_TCP).growth;
+	assert_true(growth > 18 && growth < 21);
+	test_walker_pass(&g.tw, 100 * TEST_SECOND);
+	growth = gauge(NAT_OUTSIDE, "10.0.0.5", IPPROTO_TCP).growth;
+	assert_true(growth < 2);
+}
+
+/* Who has its share gets no more; nobody else notices, and what runs goes on. */
+static void
+test_quota(void **state)
+{
+	uint16_t i;
+
+	(void)state;
+	load("-A POSTROUTING -s 10.1.0.0/25 -j SNAT --to-source 10.0.0.5\n");
+	g.t.r.tunables.value[TUNE_NAT_QUOTA] = 5;
+	for (i = 0; i < 8; i++)
+		assert_int_equal(port_of(TCP, "10.1.0.2", (uint16_t)(2000 + i), "8.8.8.8"),
+			i < 5 ? 2000 + i : 0);
+	assert_int_equal(g.t.live.drops.n[DROP_NAT_QUOTA], 3);
+	assert_int_equal(gauge(NAT_GUEST, "10.1.0.2", 0).refused, 3);
+	assert_int_equal(n_logged, 1);
+	assert_string_equal(logged, "nat: 10.1.0.2 has all the translated connections that "
+				    "nat_quota allows; connections refused: 1");
+	assert_int_equal(port_of(TCP, "10.1.0.3", 2000, "8.8.4.4"), 2000);
+	assert_int_equal(port_of(TCP, "10.1.0.2", 2000, "8.8.8.8"), 2000);
+	for (i = 0; i < 8; i++)
+		assert_int_equal(port_of(TCP, "10.1.0.200", (uint16_t)(3000 + i), "8.8.8.8"), 3000 + i);
+	conntrack_delete(&g.tw.w.env, g.filters.conntrack, conn_of("10.1.0.2", 2004));
+	test_walker_pass(&g.tw, 6 * TEST_SECOND);
+	assert_int_equal(port_of(TCP, "10.1.0.2", 2006, "8.8.8.8"), 2006);
+	assert_int_equal(port_of(TCP, "10.1.0.2", 2007, "8.8.8.8"), 0);
+	assert_int_equal(n_logged, 2);
 }
 
 /* ---- what packets look like ---- */
@@ -1181,6 +1310,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_echo_ids, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_random, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_exhaustion, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_gauges, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_gauges_of_ranges, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_growth, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_quota, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_segments, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_spoilt_errors, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_offload, setup, teardown),
