@@ -25,6 +25,8 @@ forget(struct conntrack_nat *base, struct conntrack *ct, struct conn *c)
 	if (nat->maps.n > 0)
 		ports_release(&nat->maps, ct, c);
 	gauges_remove(&nat->gauges, ct, c);
+	if (c->worker)
+		balance_forget(&nat->balance, c);
 	if (c->masq_slot)
 		nat->masqueraded--;
 	if (c->status & SRC_OR_DST)
@@ -38,7 +40,7 @@ release(struct conntrack_nat *base, struct env *env)
 {
 	struct nat *nat = (struct nat *)base;
 
-	(void)env;
+	balance_lives_fini(&nat->balance, env);
 	gauges_fini(&nat->gauges);
 	ports_fini(&nat->maps);
 	sources_fini(&nat->sources);
@@ -63,6 +65,22 @@ nat_get(struct conntrack *ct)
 	nat->base = (struct conntrack_nat){.follow = follow, .forget = forget, .free = release};
 	conntrack_nat_set(ct, &nat->base);
 	return nat;
+}
+
+struct balance_lives *
+balance_lives_get(struct conntrack *ct)
+{
+	struct nat *nat = nat_get(ct);
+
+	return nat ? &nat->balance : NULL;
+}
+
+struct balance_lives *
+balance_lives(const struct conntrack *ct)
+{
+	struct nat *nat = nat_of(ct);
+
+	return nat ? &nat->balance : NULL;
 }
 
 static enum filter_verdict

@@ -3,6 +3,7 @@
 #ifndef NAT_STATE_H
 #define NAT_STATE_H
 
+#include "nat/balance_live.h"
 #include "nat/nat.h"
 
 /* Connections by the source that they began with: linear hashing as in the table itself, chained
@@ -62,6 +63,7 @@ struct nat {
 	struct sources sources;
 	struct port_maps maps;
 	struct gauges gauges;
+	struct balance_lives balance;
 	uint64_t exhausted;               /* connections refused: no port */
 	struct nat_refusal refused;       /* the last one, for the log */
 	uint64_t warned;                  /* ns; 0: never */

@@ -123,6 +123,14 @@ arp_ask(struct env *env, const struct router *r, const struct iface *out, const 
 	send_arp(env, r, out, broadcast ? &everyone : &n->mac, &a);
 }
 
+void
+arp_announce(struct env *env, const struct router *r, const struct iface *out, uint32_t address)
+{
+	const struct arp_packet a = make_arp(out, ARPOP_REQUEST, address, address);
+
+	send_arp(env, r, out, &everyone, &a);
+}
+
 static void
 answer(struct env *env, const struct arp *q)
 {
@@ -181,6 +189,18 @@ is_proxied(const struct arp *q)
 	return found.route->type == ROUTE_UNICAST && found.hop && found.hop->oif != q->in->slot;
 }
 
+/* One of its own that no interface has, asked for where it would be on link. */
+static bool
+is_answered_for(const struct router *r, const struct iface *in, const struct ip_addr *a)
+{
+	struct route_key key = {.dst = *a};
+	struct route_result found;
+
+	return r->n_proxied > 0 && router_answers_for(r, a) && fib_lookup(r->fib, &key, &found) == 0 &&
+	       found.route->type == ROUTE_UNICAST && found.hop && found.hop->oif == in->slot &&
+	       !ip_is_set(&found.hop->via);
+}
+
 static void
 log_conflict(struct neigh_table *t, const struct arp *q)
 {
@@ -203,7 +223,8 @@ take_request(struct neigh_table *t, struct env *env, const struct arp *q)
 {
 	struct neigh *n;
 
-	if (!is_local(q->router, &q->target) && !is_proxied(q))
+	if (!is_local(q->router, &q->target) && !is_proxied(q) &&
+		!is_answered_for(q->router, q->in, &q->target))
 		return false;
 	if (q->sender.v4 != 0) {
 		n = neigh_get(t, env, &q->router->tunables, &q->sender);
@@ -249,7 +270,7 @@ take_arp(struct env *env, const struct arp *q)
 
 	if (!t || is_senseless(q))
 		return DROP_ARP_IGNORED;
-	if (is_local(q->router, &q->sender)) {
+	if (is_local(q->router, &q->sender) || is_answered_for(q->router, q->in, &q->sender)) {
 		log_conflict(t, q);
 		return DROP_ARP_IGNORED;
 	}

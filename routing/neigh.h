@@ -35,10 +35,13 @@ enum neigh_answer neigh_resolve(struct neigh_table *t, struct env *env, const st
 
 /*
  * Takes an ARP packet that came in by `in`; the data starts at the ARP header, the Ethernet header lies before it. Answers
- * requests for addresses of this router (with proxy_arp: also for what it has a route to by another interface), learns
+ * requests for addresses of this router (also r->proxied; with proxy_arp what it has a route to by another interface), learns
  * from answers and from requests to us, updates on gratuitous ARP as Linux does (only what is known already).
  */
 void arp_input(struct env *env, const struct router *r, const struct iface *in, struct pkt *p);
+
+/* Tells everybody on `out` that `address` (network byte order) is here (RFC 5944 4.6: a request for itself). Emitted as ORIGIN_FRAME. */
+void arp_announce(struct env *env, const struct router *r, const struct iface *out, uint32_t address);
 
 struct neigh_info {
 	struct ip_addr addr;

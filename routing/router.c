@@ -3,6 +3,8 @@
 
 #include "routing/source.h"
 
+#include <errno.h>
+
 static const struct ip_addr no_address = {.family = AF_UNSPEC};
 
 const struct iface *
@@ -86,4 +88,45 @@ router_source(const struct router *r, const struct iface *out, const struct ip_a
 	if (preferred && preferred->family == nexthop->family)
 		return *preferred;
 	return router_link_source(r, out, nexthop);
+}
+
+bool
+router_answers_for(const struct router *r, const struct ip_addr *a)
+{
+	size_t low = 0, high = r->n_proxied;
+	uint32_t addr = ntohl(a->v4);
+
+	if (a->family != AF_INET)
+		return false;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (r->proxied[middle].last < addr)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < r->n_proxied && r->proxied[low].first <= addr;
+}
+
+int
+router_source_for(const struct router *r, const struct ip_addr *to, struct ip_addr *from)
+{
+	struct route_key key = {.dst = *to, .src = *from};
+	struct route_result res;
+	const struct iface *out;
+
+	if (fib_lookup(r->fib, &key, &res) < 0)
+		return -ENETUNREACH;
+	if (ip_is_set(from))
+		return 0;
+	if (res.route->type == ROUTE_LOCAL) {
+		*from = *to;
+		return 0;
+	}
+	out = res.hop ? router_iface(r, res.hop->oif) : NULL;
+	if (!out)
+		return -ENETUNREACH;
+	*from = router_source(r, out, &res.nexthop, &res.route->src);
+	return ip_is_set(from) ? 0 : -EADDRNOTAVAIL;
 }

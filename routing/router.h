@@ -37,11 +37,19 @@ struct router_helper {
 	uint16_t ports[ROUTER_HELPER_PORTS]; /* of servers, host byte order: their connections get it */
 };
 
+/* IPv4, host byte order, both ends included. */
+struct addr_range {
+	uint32_t first, last;
+};
+
+struct balance;
+
 struct router {
 	char name[9];
 	uint32_t slot;  /* in the generation; stable while the router exists */
 	bool forward;
 	bool control;   /* local packets that nothing here takes go to the control namespace */
+	bool hairpin;   /* nat/hairpin.h */
 	struct iface **ifaces; /* by slot; [0] is NULL, holes are NULL; [1] is lo */
 	size_t n_ifaces;       /* size of that array */
 	struct fib *fib;
@@ -49,6 +57,13 @@ struct router {
 	const struct ruleset *rules; /* NULL: none */
 	struct router_helper helpers[ROUTER_HELPERS];
 	uint8_t n_helpers;
+	/*
+	 * Addresses that are no interface's and that it answers for, as those it translates to: in ARP on the LANs that they lie in. An adapter
+	 * that is shared will have to register them in its address table as well. Ascending, apart.
+	 */
+	struct addr_range *proxied;
+	size_t n_proxied;
+	struct balance *balance; /* services that are spread over workers (nat/balance.h); NULL: none */
 	struct router_live *live;
 };
 
@@ -59,6 +74,11 @@ router_iface(const struct router *r, uint16_t slot)
 }
 
 const struct iface *router_iface_named(const struct router *r, const char *name);
+
+/* One of r->proxied. */
+bool router_answers_for(const struct router *r, const struct ip_addr *a);
+/* The source of a packet that is made here for `to`: *from if it is set, else as the route has it. => 0, -ENETUNREACH, -EADDRNOTAVAIL. */
+int router_source_for(const struct router *r, const struct ip_addr *to, struct ip_addr *from);
 
 /*
  * The address a packet made here takes when it leaves by `out` for `nexthop`: the interface's sourcevipa; else the route's

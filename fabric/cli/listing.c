@@ -215,6 +215,20 @@ static const struct column nat[] = {
 		{0},
 };
 
+static const struct column balance[] = {
+		COLUMN("node", "NODE"),
+		COLUMN("service", "SERVICE"),
+		COLUMN("protocol", "PROTOCOL"),
+		COLUMN("method", "METHOD"),
+		COLUMN("worker", "WORKER"),
+		COLUMN("up", "STATE", .cell = cell_link_state),
+		COLUMN("check", "CHECK"),
+		COLUMN("connections", "CONNECTIONS", .flags = COLUMN_RIGHT),
+		COLUMN("total", "TOTAL", .flags = COLUMN_RIGHT),
+		COLUMN("since", "SINCE", .flags = COLUMN_RIGHT),
+		{0},
+};
+
 const struct listing listings[] = {
 		{"interfaces", interfaces, "no interfaces"},
 		{"routes", routes, "no routes"},
@@ -227,6 +241,7 @@ const struct listing listings[] = {
 		{"tunables", tunables, "no tunables"},
 		{"memory", memory, "no memory is accounted"},
 		{"nat", nat, "no address is translated"},
+		{"balance", balance, "no service is balanced"},
 		{0},
 };
 

@@ -291,6 +291,7 @@ const struct command commands[] = {
 		SHOW("tunables", 8, "timeouts and limits"),
 		SHOW("memory", 9, "what memory goes to"),
 		SHOW("nat", 10, "translated connections of outside addresses and of guests"),
+		SHOW("balance", 11, "balanced services and their workers"),
 		COMMAND("show config", run_show_config, "the configuration in use", .options = json_only,
 				.text = "Prints what 'rookery check' and 'rookery apply' take."),
 		COMMAND("show status", run_show_status, "processes, workers and programs of the fabric",

@@ -28,6 +28,11 @@ static const struct yaml_key router[] = {
 			"(nf_conntrack_reserve)."},
 		{"helpers", "map", NULL, "What reads protocols that announce further connections, so that these are RELATED: ftp, tftp; "
 			"see HELPER. A helper needs connection tracking, which a rule turns on."},
+		{"hairpin", "boolean", "false", "Inside guests reach inside servers by outside addresses: rules of the nat table with -i of the outside "
+			"interface are asked for them too, and where the answers would not come back this way their source becomes the router's."},
+		{"nat_addresses", "arp, prefix or list", NULL, "Addresses that no interface has and that the router answers ARP for, on the LAN that "
+			"they lie in. arp: those that its rules (SNAT, DNAT, REDIRECT, NETMAP) and balanced services translate."},
+		{"balance", "list", NULL, "Services that are spread over workers; see BALANCE."},
 		{"tunables", "map", NULL, "Timeouts and limits of this router, above those of the fabric."},
 		{0},
 };
@@ -100,6 +105,19 @@ static const struct yaml_key rule[] = {
 		{0},
 };
 
+static const struct yaml_key balance[] = {
+		{"address", "address", NULL, "What clients connect to. Must be given."},
+		{"port", "number", NULL, "Likewise."},
+		{"protocol", "tcp or udp", "tcp", "Likewise."},
+		{"method", "hash or least", "hash", "Which worker a new connection gets: by the client's address, so that it keeps its worker, or the one "
+			"with the fewest connections."},
+		{"workers", "list", NULL, "ADDRESS or ADDRESS:PORT each, 1 to 256. Must be given."},
+		{"check", "map", "none: all are taken to be up", "ping: true, or tcp: PORT (true: that of the worker); interval (seconds, default 2); fail (answers "
+			"missed in a row until no new connections go there and those that it has end, default 3); rise (answers in a row until it is back, "
+			"default 2)."},
+		{0},
+};
+
 static const struct yaml_key lan[] = {
 		{"type", "ethernet", "ethernet", "Kind of the segment."},
 		{"mtu", "bytes", "1500", "The largest packet, 68 to 9000."},
@@ -124,6 +142,8 @@ const struct yaml_map yaml_maps[] = {
 		{"ROUTE", "Each is a map. Routes to the far end of a link and to the networks of addresses are there by "
 			"themselves.", route},
 		{"RULE", "Which table packets are looked up in, as in ip-rule(8).", rule},
+		{"BALANCE", "New connections to one address and port go to one of several workers, where no rule of the nat table says otherwise. "
+			"Workers answer by way of the router, or with hairpin.", balance},
 		{"LAN", "A multipoint segment.", lan},
 		{"ADAPTER", "An OSA adapter; exactly one of network, device and devargs.", osa},
 		{0},

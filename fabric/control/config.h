@@ -111,6 +111,33 @@ struct cfg_helper {
 	size_t n_ports;
 };
 
+/* Of a balanced service: where its connections go. */
+struct cfg_worker {
+	struct cfg_mark at;
+	struct ip_addr address; /* IPv4 */
+	uint16_t port;          /* that of the service when the file says none */
+};
+
+enum cfg_balance_method { CFG_BALANCE_HASH, CFG_BALANCE_LEAST };
+enum cfg_balance_check { CFG_CHECK_NONE, CFG_CHECK_PING, CFG_CHECK_TCP };
+
+/* New connections to an address and port are spread over workers. */
+struct cfg_balance {
+	struct cfg_mark at;
+	struct ip_addr address; /* IPv4 */
+	uint16_t port;
+	uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP */
+	uint8_t method;   /* enum cfg_balance_method */
+	struct cfg_worker *workers;
+	size_t n_workers; /* 1..256 */
+	struct {
+		uint16_t kind;     /* enum cfg_balance_check */
+		uint16_t port;     /* CFG_CHECK_TCP; 0: the worker's own */
+		uint16_t interval; /* s */
+		uint16_t fail, rise;
+	} check;
+};
+
 struct cfg_node {
 	struct cfg_mark at;
 	char name[NODE_NAME];
@@ -133,6 +160,12 @@ struct cfg_node {
 	size_t n_management;
 	struct cfg_helper *helpers; /* of a router */
 	size_t n_helpers;
+	bool hairpin; /* routers: inside guests reach inside servers by outside addresses; default false */
+	bool nat_addresses_arp; /* routers: ARP is answered for addresses that the rules translate to */
+	struct ip_prefix *nat_addresses; /* and for these; none when nat_addresses_arp */
+	size_t n_nat_addresses;
+	struct cfg_balance *balance; /* of a router */
+	size_t n_balance;            /* at most 256 */
 	struct cfg_tunable *tunables; /* of a router, above those of the fabric */
 	size_t n_tunables;
 	char **run; /* programs of a namespace guest, each a line for /bin/sh -c */

@@ -435,6 +435,7 @@ print_node(const struct config *c, FILE *to, const struct cfg_node *n)
 		print_rule(&l, &n->rules[i]);
 	print_management(&l, n);
 	print_helpers(&l, n);
+	cfg_print_nat(to, n);
 	print_filter(to, "sets", n->filter_sets);
 	print_filter(to, "rules", n->filter_rules);
 	print_run(to, n);

@@ -10,8 +10,8 @@ struct fabric_text {
 };
 
 struct node_text {
-	const struct cfg_yaml *tunables, *interfaces, *routes, *policy_rules, *rules, *sets, *management, *helpers, *run;
-	bool forward, control, netns, simulated;
+	const struct cfg_yaml *tunables, *interfaces, *routes, *policy_rules, *rules, *sets, *management, *helpers, *nat_addresses, *balance, *run;
+	bool forward, control, hairpin, netns, simulated;
 };
 
 struct osa_text {
@@ -35,6 +35,7 @@ static const struct cfg_key fabric_keys[] = {
 static const struct cfg_key router_keys[] = {
 	BOOL(node_text, forward),
 	BOOL(node_text, control),
+	BOOL(node_text, hairpin),
 	LATER(node_text, tunables),
 	LATER(node_text, interfaces),
 	LATER(node_text, routes),
@@ -43,6 +44,8 @@ static const struct cfg_key router_keys[] = {
 	LATER(node_text, sets),
 	LATER(node_text, management),
 	LATER(node_text, helpers),
+	LATER(node_text, nat_addresses),
+	LATER(node_text, balance),
 	REFUSED(run, "expected programs only on guests: a router runs none"),
 	REFUSED(netns, "expected it only on guests"),
 	REFUSED(simulated, "expected it only on guests"),
@@ -62,6 +65,9 @@ static const struct cfg_key guest_keys[] = {
 	REFUSED(sets, "expected them only on routers"),
 	REFUSED(management, "expected it only on routers"),
 	REFUSED(helpers, "expected them only on routers"),
+	REFUSED(hairpin, "expected it only on routers"),
+	REFUSED(nat_addresses, "expected them only on routers"),
+	REFUSED(balance, "expected it only on routers"),
 };
 
 static const struct cfg_key osa_keys[] = {
@@ -306,6 +312,7 @@ read_node(struct cfg_reader *r, const struct cfg_yaml *key, struct cfg_node *n,
 	}
 	n->forward = t.forward;
 	n->control = t.control;
+	n->hairpin = t.hairpin;
 	if (!router)
 		read_guest_kind(r, n, key->value, &t);
 	cfg_read_tunables(r, t.tunables, &n->tunables, &n->n_tunables);
@@ -324,6 +331,10 @@ read_node(struct cfg_reader *r, const struct cfg_yaml *key, struct cfg_node *n,
 		read_management(r, n, t.management);
 	if (t.helpers)
 		cfg_read_helpers(r, n, t.helpers);
+	if (t.nat_addresses)
+		cfg_read_nat_addresses(r, n, t.nat_addresses);
+	if (t.balance)
+		cfg_read_balance(r, n, t.balance);
 	if (t.run)
 		read_run(r, n, t.run);
 }

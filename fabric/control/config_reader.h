@@ -134,10 +134,16 @@ void cfg_read_tunables(
 void cfg_read_helpers(struct cfg_reader *r, struct cfg_node *n, const struct cfg_yaml *map);
 /* The usual port of a helper; 0: there is no such helper. */
 uint16_t cfg_helper_port(const char *name);
+void cfg_read_nat_addresses(struct cfg_reader *r, struct cfg_node *n, const struct cfg_yaml *v);
+void cfg_read_balance(struct cfg_reader *r, struct cfg_node *n, const struct cfg_yaml *list);
 void cfg_check(struct cfg_reader *r);
 void cfg_check_ifaces(struct cfg_reader *r);
 void cfg_check_links(struct cfg_reader *r);
 void cfg_check_routes(struct cfg_reader *r);
+
+/* Address translation's keys of a router: printing, and whether they are the same. */
+void cfg_print_nat(FILE *to, const struct cfg_node *n);
+bool cfg_same_nat(const struct cfg_node *a, const struct cfg_node *b);
 
 /* Place of a field of an object, or of the object when it has no such field. */
 struct cfg_mark cfg_place(const struct cfg_yaml *map, const char *key);

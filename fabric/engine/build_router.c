@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "fabric/engine/build.h"
 
+#include "fabric/engine/build_nat.h"
 #include "fabric/engine/rules.h"
 #include "filters/helper.h"
+#include "nat/balance.h"
 #include "routing/neigh.h"
 
 #include <errno.h>
@@ -38,6 +40,8 @@ router_free(struct router *r)
 	if (!r)
 		return;
 	fib_free(r->fib);
+	balance_free(r->balance);
+	free(r->proxied);
 	for (size_t i = 0; r->ifaces && i < r->n_ifaces; i++)
 		iface_free(r->ifaces[i]);
 	free(r->ifaces);
@@ -290,7 +294,11 @@ build_router(struct change *c, const struct cfg_node *n, struct placed_node *pn)
 	old = router_before(c, r);
 	rc = build_ifaces(c, n, pn, r);
 	if (rc == 0)
+		rc = build_nat(n, r);
+	if (rc == 0)
 		rc = change_rules(c, n, pn, r, old);
+	if (rc == 0)
+		rc = build_proxied(n, r);
 	if (rc == 0 && unchanged(c, n, r, old)) {
 		router_free(r);
 		c->next->routers[pn->slot] = old;

@@ -38,37 +38,14 @@ find(struct engine *e, const struct router_live *live, uint16_t id, uint16_t seq
 	return NULL;
 }
 
-static int
-choose_source(const struct probe_request *r, struct ip_addr *from)
-{
-	struct route_key key = {.dst = r->to, .src = r->from};
-	struct route_result res;
-	const struct iface *out;
-
-	*from = r->from;
-	if (fib_lookup(r->router->fib, &key, &res) < 0)
-		return -ENETUNREACH;
-	if (ip_is_set(from))
-		return 0;
-	if (res.route->type == ROUTE_LOCAL) {
-		*from = r->to;
-		return 0;
-	}
-	out = res.hop ? router_iface(r->router, res.hop->oif) : NULL;
-	if (!out)
-		return -ENETUNREACH;
-	*from = router_source(r->router, out, &res.nexthop, &res.route->src);
-	return ip_is_set(from) ? 0 : -EADDRNOTAVAIL;
-}
-
 struct probe *
 probe_start(struct engine *e, const struct probe_request *r)
 {
 	struct env *env = &e->control.walker.env;
 	struct probe *p = calloc(1, sizeof(*p));
-	struct ip_addr from;
+	struct ip_addr from = r->from;
 	struct pkt *echo;
-	int rc = p ? choose_source(r, &from) : -ENOMEM;
+	int rc = p ? router_source_for(r->router, &r->to, &from) : -ENOMEM;
 
 	if (rc < 0) {
 		free(p);

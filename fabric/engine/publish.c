@@ -2,6 +2,7 @@
 #include "fabric/engine/publish.h"
 
 #include "fabric/base/log.h"
+#include "fabric/engine/build_nat.h"
 #include "fabric/engine/retire.h"
 #include "fabric/engine/rules.h"
 #include "fabric/lan/lan.h"
@@ -128,6 +129,17 @@ adopt_tunables(struct engine *e, const struct config *c, const struct placement 
 				tune_ns(&e->tunables, TUNE_MAC_AGEING_TIME));
 }
 
+static void
+announce(struct engine *e, const struct fabric *was, const struct fabric *next)
+{
+	for (size_t i = 0; i < next->n_routers; i++) {
+		const struct router *r = next->routers[i], *before = i < was->n_routers ? was->routers[i] : NULL;
+
+		if (r && r != before)
+			announce_proxied(e, before && before->live == r->live ? before : NULL, r);
+	}
+}
+
 /* What waits in the workers' queues goes on in the next generation. */
 static void
 adopt_queues(struct engine *e, const struct fabric *next)
@@ -159,6 +171,7 @@ commit(struct change *c, struct config *config, struct retired *r)
 	carriers_update(e, c->place);
 	for (size_t i = 0; i < c->n_opened; i++)
 		engine_port_start(c->opened[i]);
+	announce(e, r->fabric, c->next);
 	worker_run_queue(&e->control);
 	slow_unlock(&e->control);
 	worker_flush(&e->control);

@@ -2,6 +2,7 @@
 #include "fabric/engine/rules.h"
 
 #include "fabric/base/log.h"
+#include "fabric/engine/build_nat.h"
 #include "fabric/control/bundle.h"
 #include "fabric/control/wire.h"
 #include "fabric/engine/compile.h"
@@ -9,6 +10,7 @@
 #include "filters/live.h"
 #include "filters/ruleset.h"
 #include "filters/sets.h"
+#include "nat/balance.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -92,7 +94,8 @@ need_conntrack(struct engine *e, const struct router *r)
 	struct conntrack *ct;
 	uint64_t seed = 0;
 
-	if (r->live->filters->conntrack || !((r->rules && r->rules->needs & NEEDS_CONNTRACK) || tune(&r->tunables, TUNE_CT_TRACKING)))
+	if (r->live->filters->conntrack ||
+			!((r->rules && r->rules->needs & NEEDS_CONNTRACK) || r->balance || tune(&r->tunables, TUNE_CT_TRACKING)))
 		return 0;
 	if (getrandom(&seed, sizeof(seed), 0) < 0)
 		return -errno;
@@ -189,6 +192,8 @@ adopt_rules(struct engine *e, const struct fabric *was, const struct fabric *nex
 		adopt_sets(pn);
 		if (ct && conntrack_set_management(ct, node->management, node->n_management) < 0)
 			log_line(LOG_ERROR, "engine", "%s: no memory for its management addresses; the ones before stay", node->name);
+		if (balance_adopt(&e->control.walker.env, pn->live->now) < 0)
+			log_line(LOG_ERROR, "engine", "%s: no memory for some of its workers, which get no connections", node->name);
 	}
 }
 
@@ -286,13 +291,17 @@ swap_router(struct engine *e, struct fabric *next, struct router *r)
 		worker_follow(&e->workers[i], next);
 	worker_follow(&e->control, next);
 	paths_sweep(&e->paths);
+	announce_proxied(e, old, r);
+	worker_run_queue(&e->control);
 	slow_unlock(&e->control);
+	worker_flush(&e->control);
 	if (r->rules)
 		compile_ruleset(e->compiler, r->rules);
 	engine_synchronize(e);
 	if (old->rules && old->rules != r->rules)
 		compile_forget(e->compiler, old->rules);
 	release_rules(old, r);
+	free(old->proxied);
 	free(was->routers[r->slot]);
 	shell_free(was);
 }
@@ -331,13 +340,17 @@ publish_rules(struct engine *e, const char *node, uint64_t base, const uint8_t *
 		r->rules = build(e, r, r->live->filters, old->rules, bytes, len, false, why, size, &rc);
 	if (next && rc == 0)
 		rc = need_conntrack(e, r);
+	if (next && rc == 0)
+		rc = build_proxied(config_node(e->config, r->name), r);
 	if (next && rc == 0) {
 		swap_router(e, next, r);
 		*why = '\0';
 		return 0;
 	}
-	if (r)
+	if (r) {
 		release_rules(r, old);
+		free(r->proxied != old->proxied ? r->proxied : NULL);
+	}
 	shell_free(next);
 	free(r);
 	return rc < 0 ? rc : -ENOMEM;

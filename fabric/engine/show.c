@@ -25,6 +25,7 @@ static const struct {
 		{"tunables", show_tunables},
 		{"memory", show_memory},
 		{"nat", show_nat},
+		{"balance", show_balance},
 };
 
 static void

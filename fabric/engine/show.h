@@ -28,6 +28,7 @@ void show_lans(struct listing *l);
 void show_macs(struct listing *l);
 void show_tunables(struct listing *l);
 void show_nat(struct listing *l);
+void show_balance(struct listing *l);
 void show_memory(struct listing *l);
 
 /* Resident memory of this process, bytes. */

@@ -21,7 +21,7 @@ tracks(const struct router *r, struct recorder *recorder)
 {
 	if (!r->live->filters || !r->live->filters->conntrack)
 		return false;
-	if ((r->rules && r->rules->needs & NEEDS_CONNTRACK) || tune(&r->tunables, TUNE_CT_TRACKING))
+	if ((r->rules && r->rules->needs & NEEDS_CONNTRACK) || r->balance || tune(&r->tunables, TUNE_CT_TRACKING))
 		return true;
 	if (!nat_in_use(r->live->filters->conntrack))
 		return false;

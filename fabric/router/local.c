@@ -3,6 +3,7 @@
 #include "fabric/base/csum.h"
 #include "fabric/base/pkt_chain.h"
 #include "fabric/router/stages.h"
+#include "nat/balance.h"
 #include "routing/icmp.h"
 #include "routing/reasm.h"
 #include "routing/tcp_reset.h"
@@ -103,6 +104,15 @@ refuse(struct walker *w, struct step *s)
 	return drop(s, DROP_NO_LISTENER);
 }
 
+/* Somebody of the router's own, that is. */
+static bool
+somebody_listens(struct walker *w, const struct pkt *p)
+{
+	if (p->proto == IPPROTO_ICMP && w->listen && w->listen(w, p))
+		return true;
+	return balance_heard(&w->env, p->router, p);
+}
+
 enum verdict
 input_deliver(struct walker *w, struct step *s)
 {
@@ -113,10 +123,10 @@ input_deliver(struct walker *w, struct step *s)
 		p->mark = 0;
 		if (icmp_input(&w->env, p->router, p) == ICMP_TAKEN)
 			return VERDICT_STOLEN;
-		if (w->listen && w->listen(w, p)) {
-			env_pkt_free(&w->env, p);
-			return VERDICT_STOLEN;
-		}
+	}
+	if (somebody_listens(w, p)) {
+		env_pkt_free(&w->env, p);
+		return VERDICT_STOLEN;
 	}
 	if (punt(w, p))
 		return VERDICT_STOLEN;

@@ -125,7 +125,7 @@ def shown(suite, colony):
         for verb in ("add", "remove", "change", "replace"):
             check(not re.search(rf"(?m)^\W*{verb}\b", result.stdout), f"actions: {result.stdout}")
     with suite.test("every listing prints as text and as JSON"):
-        for what in ("interfaces", "routes", "neighbours", "links", "guests", "drops", "lans", "macs", "tunables", "memory", "nat"):
+        for what in ("interfaces", "routes", "neighbours", "links", "guests", "drops", "lans", "macs", "tunables", "memory", "nat", "balance"):
             colony.command("show", what)
             check(isinstance(colony.show(what), list), f"show {what} --json is no list of records")
         check_equal(len({r["node"] for r in colony.show("interfaces", "vmlinux9")}), 1, "nodes of `show interfaces vmlinux9`")

@@ -463,6 +463,29 @@ proxy(void **state)
 	silence();
 }
 
+/* Addresses that no interface has, where they would be on link. */
+static void
+proxied(void **state)
+{
+	struct addr_range ranges[] = {{0x0a000040, 0x0a000043}, {0x0a010009, 0x0a010009}};
+
+	(void)state;
+	t.r.proxied = ranges;
+	t.r.n_proxied = 2;
+	hear(ARPOP_REQUEST, peer, "10.0.0.7", nobody, "10.0.0.64");
+	said(ARPOP_REPLY, peer, "10.0.0.64", peer, "10.0.0.7");
+	hear(ARPOP_REQUEST, peer, "10.0.0.7", nobody, "10.0.0.68");
+	hear(ARPOP_REQUEST, peer, "10.0.0.7", nobody, "10.1.0.9"); /* of the other LAN */
+	silence();
+	hear(ARPOP_REPLY, peer, "10.0.0.65", own, "10.0.0.1"); /* somebody else claims it */
+	assert_int_equal(neigh_list(table(), NULL, 0), 1);
+	arp_announce(&env.env, &t.r, &t.ifaces[TEST_ETH0], inet_addr("10.0.0.64"));
+	said(ARPOP_REQUEST, everyone, "10.0.0.64", nobody, "10.0.0.64");
+	t.r.n_proxied = 0;
+	hear(ARPOP_REQUEST, peer, "10.0.0.7", nobody, "10.0.0.64");
+	silence();
+}
+
 static struct mac_addr
 mac_now(const char *addr)
 {
@@ -558,6 +581,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(flush_and_removal, setup, teardown),
 		cmocka_unit_test_setup_teardown(answers, setup, teardown),
 		cmocka_unit_test_setup_teardown(proxy, setup, teardown),
+		cmocka_unit_test_setup_teardown(proxied, setup, teardown),
 		cmocka_unit_test_setup_teardown(updates, setup, teardown),
 		cmocka_unit_test_setup_teardown(refused, setup, teardown),
 		cmocka_unit_test(names),
