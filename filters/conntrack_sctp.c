@@ -3,6 +3,8 @@
  * ends. */
 #include "filters/conntrack_table.h"
 
+#include "fabric/base/crc32c.h"
+
 #include <rte_byteorder.h>
 
 enum sctp_state {
@@ -385,44 +387,19 @@ take_chunk(struct packet *s, const struct chunk_at *c, uint8_t *last)
 	return true;
 }
 
-/* Of CRC32c, half a byte at a time. */
-static const uint32_t crc32c_step[16] = {
-	0x00000000,
-	0x105ec76f,
-	0x20bd8ede,
-	0x30e349b1,
-	0x417b1dbc,
-	0x5125dad3,
-	0x61c69362,
-	0x7198540d,
-	0x82f63b78,
-	0x92a8fc17,
-	0xa24bb5a6,
-	0xb21572c9,
-	0xc38d26c4,
-	0xd3d3e1ab,
-	0xe330a81a,
-	0xf36e6f75,
-};
-
-/* CRC32c (RFC 9260, appendix A), as it lies in the header. */
+/* The checksum as it should lie in the header: it counts itself as zero. */
 static uint32_t
-crc32c(const struct rte_mbuf *m, uint32_t from)
+checksum_of(const struct rte_mbuf *m, uint32_t from, const uint8_t *header)
 {
-	uint32_t crc = ~0u, i;
+	uint8_t buf[256], start[HEADER];
+	uint32_t crc, i, n;
 
-	for (i = from; i < m->pkt_len;) {
-		uint8_t buf[256];
-		uint32_t n = RTE_MIN((uint32_t)sizeof(buf), m->pkt_len - i), j;
-		const uint8_t *at = rte_pktmbuf_read(m, i, n, buf);
-
-		for (j = 0; j < n; j++) {
-			/* The field itself counts as zero. */
-			crc ^= i + j - from >= 8 && i + j - from < HEADER ? 0 : at[j];
-			crc = crc >> 4 ^ crc32c_step[crc & 15];
-			crc = crc >> 4 ^ crc32c_step[crc & 15];
-		}
-		i += n;
+	memcpy(start, header, HEADER);
+	memset(start + HEADER - sizeof(crc), 0, sizeof(crc));
+	crc = crc32c(~0u, start, HEADER);
+	for (i = from + HEADER; i < m->pkt_len; i += n) {
+		n = RTE_MIN((uint32_t)sizeof(buf), m->pkt_len - i);
+		crc = crc32c(crc, rte_pktmbuf_read(m, i, n, buf), n);
 	}
 	return rte_cpu_to_le_32(~crc);
 }
@@ -439,7 +416,7 @@ open_packet(struct ct_packet *k, struct packet *s)
 	*s = (struct packet){.k = k, .m = pkt_mbuf(k->p), .first = k->p->l3_len + HEADER};
 	memcpy(&s->vtag, h + 4, 4);
 	memcpy(&sum, h + 8, 4);
-	return !ct_checksum_judged(k) || sum == crc32c(s->m, k->p->l3_len);
+	return !ct_checksum_judged(k) || sum == checksum_of(s->m, k->p->l3_len, h);
 }
 
 /* These have rules of their own about the tag. */

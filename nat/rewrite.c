@@ -4,6 +4,7 @@
  * follow by difference, so a packet that was damaged stays so. An unfinished one (PKT_CSUM_PARTIAL)
  * has the sum of the pseudo-header only: no ports.
  */
+#include "fabric/base/crc32c.h"
 #include "fabric/base/csum.h"
 #include "fabric/base/pkt_chain.h"
 #include "nat/state.h"
@@ -203,36 +204,6 @@ put(struct pkt *p, uint32_t off, const void *from, uint32_t len)
 		len -= n;
 		off = 0;
 	}
-}
-
-/* CRC-32C (RFC 9260 appendix A), four bits at a time. */
-static uint32_t
-crc32c(uint32_t crc, const uint8_t *data, uint32_t len)
-{
-	static const uint32_t table[16] = {
-		0x00000000,
-		0x105ec76f,
-		0x20bd8ede,
-		0x30e349b1,
-		0x417b1dbc,
-		0x5125dad3,
-		0x61c69362,
-		0x7198540d,
-		0x82f63b78,
-		0x92a8fc17,
-		0xa24bb5a6,
-		0xb21572c9,
-		0xc38d26c4,
-		0xd3d3e1ab,
-		0xe330a81a,
-		0xf36e6f75,
-	};
-
-	for (; len > 0; len--, data++) {
-		crc = crc >> 4 ^ table[(crc ^ *data) & 15];
-		crc = crc >> 4 ^ table[(crc ^ *data >> 4) & 15];
-	}
-	return crc;
 }
 
 /* SCTP's sum is no sum: all of it again. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fabric/base/crc32c.h"
 #include "fabric/base/csum.h"
 #include "tests/unit/support/packets.h"
 
@@ -15,6 +16,18 @@ known_sum(void **state)
 
 	(void)state;
 	assert_int_equal(ntohs(csum_fold(csum_add(0, data, sizeof(data)))), 0xddf2);
+}
+
+/* The check value of the catalogues, whole and in two parts; RFC 3720 B.4: 32 bytes of zeroes. */
+static void
+known_crc(void **state)
+{
+	static const uint8_t zeroes[32];
+
+	(void)state;
+	assert_int_equal(~crc32c(~0u, "123456789", 9), 0xe3069283);
+	assert_int_equal(~crc32c(crc32c(~0u, "1234", 4), "56789", 5), 0xe3069283);
+	assert_int_equal(~crc32c(~0u, zeroes, sizeof(zeroes)), 0x8a9136aa);
 }
 
 static uint16_t
@@ -79,6 +92,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(known_sum),
+		cmocka_unit_test(known_crc),
 		cmocka_unit_test(agrees_with_naive),
 		cmocka_unit_test(updates),
 	};
