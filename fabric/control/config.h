@@ -239,5 +239,7 @@ struct cfg_osa *config_osa(const struct config *c, const char *name);
  * fabric's tunables are is not part of a node.
  */
 bool config_node_equal(const struct cfg_node *a, const struct cfg_node *b);
+/* The same of address translation's keys alone: hairpin, nat_addresses, balance. */
+bool config_nat_equal(const struct cfg_node *a, const struct cfg_node *b);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "fabric/control/config_reader.h"
+#include "fabric/control/config.h"
 
 #include <string.h>
 
@@ -104,5 +104,5 @@ config_node_equal(const struct cfg_node *a, const struct cfg_node *b)
 	return strcmp(a->name, b->name) == 0 && a->kind == b->kind && a->forward == b->forward &&
 	       a->control == b->control && same_ifaces(a, b) && same_routes(a, b) &&
 	       same_rules(a, b) && same_tunables(a, b) && same_management(a, b) &&
-	       same_helpers(a, b) && cfg_same_nat(a, b);
+	       same_helpers(a, b) && config_nat_equal(a, b);
 }

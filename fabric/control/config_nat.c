@@ -329,7 +329,7 @@ same_service(const struct cfg_balance *a, const struct cfg_balance *b)
 }
 
 bool
-cfg_same_nat(const struct cfg_node *a, const struct cfg_node *b)
+config_nat_equal(const struct cfg_node *a, const struct cfg_node *b)
 {
 	if (a->hairpin != b->hairpin || a->nat_addresses_arp != b->nat_addresses_arp ||
 		a->n_nat_addresses != b->n_nat_addresses || a->n_balance != b->n_balance)

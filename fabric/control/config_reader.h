@@ -141,9 +141,8 @@ void cfg_check_ifaces(struct cfg_reader *r);
 void cfg_check_links(struct cfg_reader *r);
 void cfg_check_routes(struct cfg_reader *r);
 
-/* Address translation's keys of a router: printing, and whether they are the same. */
+/* Prints address translation's keys of a router. */
 void cfg_print_nat(FILE *to, const struct cfg_node *n);
-bool cfg_same_nat(const struct cfg_node *a, const struct cfg_node *b);
 
 /* Place of a field of an object, or of the object when it has no such field. */
 struct cfg_mark cfg_place(const struct cfg_yaml *map, const char *key);

@@ -391,6 +391,8 @@ changed_node(struct diff *d)
 	route_actions(d);
 	if (!rules_equal(from, to))
 		say(d, "change %s %s: rules", node_word(to), to->name);
+	if (!config_nat_equal(from, to))
+		say(d, "change %s %s: hairpin, nat_addresses or balance", node_word(to), to->name);
 	tunable_actions(
 		d, to->name, from->tunables, from->n_tunables, to->tunables, to->n_tunables);
 	program_actions(d, "end", from, to);
