@@ -123,7 +123,7 @@ oracle: deps
 
 bench bench-quick: deps
 	$(Q)scripts/install-deps --bench
-	$(SUB) BUILD=release all $(FLOOD) build/release/tests/bench/filter_bench
+	$(SUB) BUILD=release all $(FLOOD) build/release/tests/bench/filter_bench build/release/tests/bench/nat_bench
 	$(Q)tests/bench/tcp.py $(if $(filter bench-quick,$@),--pairs 1)
 	$(Q)tests/bench/filters.py $(if $(filter bench-quick,$@),--quick)
 

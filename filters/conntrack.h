@@ -85,7 +85,8 @@ struct conn {
 	uint32_t refs;    /* packets that hold it, and 1 for the table once confirmed */
 	uint32_t mark;
 	uint32_t version; /* counts changes of status, state, or mark that a rule can see */
-	uint32_t id;      /* never the same twice in a row for an index; shown to people */
+	uint16_t masq_slot; /* masqueraded: the interface that it leaves by; 0: not */
+	uint16_t worker;    /* private: of the balanced service that it goes to; 0: none */
 	uint32_t due;     /* private: tick of the wheel when it is looked at */
 	uint16_t due_slot; /* private: where in the wheel; 0: not in it */
 	uint16_t zone;
@@ -100,7 +101,9 @@ struct conn {
 		struct { uint64_t stream_since; } udp; /* UDP: 2 s after its first packet; GRE, UDP-Lite: not used */
 	};
 	struct { uint64_t packets, bytes; } count[2];
+	/* no established packet needs what follows */
 	uint64_t started;
+	uint32_t id;      /* never the same twice in a row for an index; shown to people */
 	uint32_t master;  /* index of the connection that expected it; 0: none */
 	uint16_t helper;  /* number of its helper (filters/helper.h); 0: none */
 	uint16_t in_slot; /* interface that its first packet came in by; 0: made here */
@@ -110,8 +113,6 @@ struct conn {
 	/* of address translation (nat/nat.h) */
 	uint32_t source_hash, source_next, source_prev; /* private: connections from the same source */
 	uint32_t outside, guest; /* private: gauges of its outside and its inside address; 0: not translated */
-	uint16_t masq_slot; /* masqueraded: the interface that it leaves by; 0: not */
-	uint16_t worker;    /* private: of the balanced service that it goes to; 0: none */
 	bool masq_own;      /* and the address is one of that interface's own */
 	struct conn_help *help; /* its own, freed with it (filters/helper.h); NULL: none */
 } __attribute__((aligned(64)));

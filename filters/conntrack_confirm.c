@@ -79,14 +79,20 @@ resolve_clash(struct env *env, struct conntrack *ct, struct pkt *p, struct conn 
 	return true;
 }
 
-static void
-hash_both(const struct conntrack *ct, struct conn *c)
+/* The confirmed one that has a direction of `c` already; sets its hash. What was looked up on the way
+ * is not looked up again. */
+static uint32_t
+find_clash(struct conntrack *ct, struct conn *c, enum ct_dir dir)
 {
-	int dir;
+	uint16_t zone = ct_zone_of(c->zone, c->zone_dir, dir);
+	const struct ct_absent *absent = ct_absent_find(ct, &c->tuple[dir], zone);
 
-	for (dir = 0; dir < 2; dir++)
-		c->hash[dir] = ct_hash(
-			ct, &c->tuple[dir], ct_zone_of(c->zone, c->zone_dir, (enum ct_dir)dir));
+	if (absent) {
+		c->hash[dir] = absent->hash;
+		return 0;
+	}
+	c->hash[dir] = ct_hash(ct, &c->tuple[dir], zone);
+	return ct_lookup_clash(ct, c, dir);
 }
 
 enum filter_verdict
@@ -94,14 +100,14 @@ conntrack_confirm(struct env *env, const struct router *r, struct pkt *p, enum d
 {
 	struct conntrack *ct = r->live->filters->conntrack;
 	struct conn *c = conntrack_of(r, p);
-	uint32_t link;
+	uint32_t link, reply;
 
 	if (!c || ct_confirmed(c) || ct_dir(p) != CT_DIR_ORIGINAL)
 		return FILTER_ACCEPT;
-	hash_both(ct, c);
-	link = ct_lookup_clash(ct, c, CT_DIR_ORIGINAL);
+	link = find_clash(ct, c, CT_DIR_ORIGINAL);
+	reply = find_clash(ct, c, CT_DIR_REPLY);
 	if (!link)
-		link = ct_lookup_clash(ct, c, CT_DIR_REPLY);
+		link = reply;
 	if (!link) {
 		enter(env, ct, c, false);
 		ct_tell(ct, CT_EVENT_NEW, c);

@@ -59,11 +59,11 @@ ct_iface_add(struct conntrack *ct, uint16_t slot)
 	return 0;
 }
 
-/* => how many were ended of one bucket. */
+/* => how many were ended of one chain. */
 static unsigned
-thin_out(struct conntrack *ct, struct env *env, uint32_t *bucket)
+thin_out(struct conntrack *ct, struct env *env, uint32_t hash, uint32_t away)
 {
-	uint32_t link = *bucket;
+	uint32_t link = ct_chain_near(ct, hash, away);
 	unsigned ended = 0;
 
 	while (link) {
@@ -71,12 +71,12 @@ thin_out(struct conntrack *ct, struct env *env, uint32_t *bucket)
 		bool expired = conn_expired(ct, c, env->now);
 
 		if (!expired && (c->status & CT_ASSURED || c->managed)) {
-			link = c->next[link & 1];
+			link = ct_chain_next(ct, link);
 			continue;
 		}
 		ended += !expired;
 		conn_kill(env, ct, c);
-		link = *bucket; /* its other half may have been the next one */
+		link = ct_chain_near(ct, hash, away); /* its other half may have been the next one */
 	}
 	return ended;
 }
@@ -88,7 +88,7 @@ early_drop(struct ct_packet *k, uint32_t hash)
 	uint32_t i;
 
 	for (i = 0; i < NEIGHBOURS && ended == 0; i++)
-		ended = thin_out(k->ct, k->env, ct_bucket_near(k->ct, hash, i));
+		ended = thin_out(k->ct, k->env, hash, i);
 	k->ct->stats.early_drop += ended;
 	return ended > 0;
 }
@@ -150,13 +150,14 @@ over_ceiling(const struct ct_packet *k)
 }
 
 enum drop_reason
-ct_admit(struct ct_packet *k, uint32_t hash, bool managed)
+ct_admit(struct ct_packet *k, const struct ct_tuple *t, uint16_t zone, bool managed)
 {
 	struct conntrack *ct = k->ct;
 
 	if (!managed && over_ceiling(k))
 		return DROP_CT_GUEST;
-	if (ct->count < limit_of(k, managed) || early_drop(k, hash) || (managed && drop_managed(k)))
+	if (ct->count < limit_of(k, managed) || early_drop(k, ct_hash(ct, t, zone)) ||
+		(managed && drop_managed(k)))
 		return DROP_NONE;
 	warn(k);
 	if (!ct->pressed) {

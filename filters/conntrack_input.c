@@ -140,9 +140,8 @@ begin(struct ct_packet *k, const struct ct_tuple *t)
 	k->c = NULL;
 	if (!ct_tuple_invert(t, &reply))
 		return DROP_NONE;
-	why = ct_admit(k,
-		ct_hash(k->ct, t, ct_zone_of(k->p->ct_zone, zone_dirs(k->p), CT_DIR_ORIGINAL)),
-		managed);
+	why = ct_admit(
+		k, t, ct_zone_of(k->p->ct_zone, zone_dirs(k->p), CT_DIR_ORIGINAL), managed);
 	if (why)
 		return why;
 	c = conn_new(k->ct, max);

@@ -10,13 +10,30 @@
  * The hash is keyed and grows by linear hashing: each connection that enters splits a bucket or two
  * until there are two for every connection, so nobody ever waits for a rehash. A connection is
  * chained twice, by each direction's tuple and zone, newest first.
+ *
+ * What costs is records that are not in the cache. So a link of a chain has, beside index and
+ * direction, a few bits of the hash and whether it is the last one: most searches in vain end without
+ * a look at any record. And since buckets are split in their order, what the next splits will move is
+ * fetched some connections ahead.
  */
 #include "filters/conntrack_table.h"
 
 #include <rte_common.h>
 #include <sys/mman.h>
 
-enum { FIRST_RECORDS = 256, FIRST_BUCKETS = 1024, SPLITS_EACH = 2, GIVE_BACK_RECORDS = 4096 };
+enum {
+	FIRST_RECORDS = 256,
+	FIRST_BUCKETS = 1024,
+	SPLITS_EACH = 2,
+	GIVE_BACK_RECORDS = 4096,
+	AHEAD = 8, /* splits */
+	LINK_BITS = 26,
+	TAG_BITS = 5,
+};
+
+static const uint32_t LINK = (1u << LINK_BITS) - 1, TAG = ((1u << TAG_BITS) - 1) << LINK_BITS, LAST = 1u << 31;
+
+static_assert(LINK_BITS + TAG_BITS + 1 == 32, "a link fills its word");
 
 static const size_t PAGE = 4096, LARGE = 16 << 20;
 
@@ -179,33 +196,60 @@ bucket_number(const struct conntrack *ct, uint32_t hash)
 	return b < ct->n_buckets ? b : hash & ct->bucket_mask >> 1;
 }
 
-uint32_t *
-ct_bucket(const struct conntrack *ct, uint32_t hash)
+static uint32_t *
+bucket_of(const struct conntrack *ct, uint32_t hash)
 {
 	return &ct->buckets[bucket_number(ct, hash)];
 }
 
-uint32_t *
-ct_bucket_near(const struct conntrack *ct, uint32_t hash, uint32_t buckets)
+static struct conn *
+linked_conn(const struct conntrack *ct, uint32_t link)
 {
-	return &ct->buckets[(bucket_number(ct, hash) + buckets) % ct->n_buckets];
+	return conn_at(ct, (link & LINK) >> 1);
 }
 
-static void
-chain_push(struct conntrack *ct, uint32_t *bucket, uint32_t link)
+static uint32_t *
+link_behind(const struct conntrack *ct, uint32_t link)
 {
-	conn_at(ct, link >> 1)->next[link & 1] = *bucket;
-	*bucket = link;
+	return &linked_conn(ct, link)->next[link & 1];
+}
+
+/* The bits of the hash that choose the bucket are the low ones. */
+static uint32_t
+tag_of(uint32_t hash)
+{
+	return hash >> (32 - TAG_BITS) << LINK_BITS;
+}
+
+uint32_t
+ct_chain_near(const struct conntrack *ct, uint32_t hash, uint32_t buckets)
+{
+	return ct->buckets[(bucket_number(ct, hash) + buckets) % ct->n_buckets] & LINK;
+}
+
+uint32_t
+ct_chain_next(const struct conntrack *ct, uint32_t link)
+{
+	return *link_behind(ct, link) & LINK;
+}
+
+/* Nothing is ever put behind a link, so one that was the last stays so; one that has become the last
+ * by a removal is just not known for it. */
+static void
+chain_push(struct conntrack *ct, uint32_t *bucket, struct conn *c, enum ct_dir dir)
+{
+	c->next[dir] = *bucket;
+	*bucket = ct_link(conn_index(ct, c), dir) | tag_of(c->hash[dir]) | (*bucket ? 0 : LAST);
 }
 
 static void
 chain_remove(struct conntrack *ct, struct conn *c, enum ct_dir dir)
 {
 	uint32_t link = ct_link(conn_index(ct, c), dir);
-	uint32_t *at = ct_bucket(ct, c->hash[dir]);
+	uint32_t *at = bucket_of(ct, c->hash[dir]);
 
-	while (*at && *at != link)
-		at = &conn_at(ct, *at >> 1)->next[*at & 1];
+	while (*at && (*at & LINK) != link)
+		at = link_behind(ct, *at);
 	if (*at)
 		*at = c->next[dir];
 }
@@ -222,6 +266,24 @@ more_buckets(struct conntrack *ct)
 	return true;
 }
 
+/* The bucket that will be split `splits` from now. */
+static uint32_t
+bucket_ahead(const struct conntrack *ct, uint32_t splits)
+{
+	return ct->buckets[(ct->n_buckets + splits) & ct->bucket_mask >> 1];
+}
+
+static void
+fetch_ahead(const struct conntrack *ct)
+{
+	uint32_t far = bucket_ahead(ct, AHEAD), near = bucket_ahead(ct, AHEAD / 2);
+
+	if (far)
+		__builtin_prefetch(linked_conn(ct, far));
+	if (near && !(near & LAST) && *link_behind(ct, near))
+		__builtin_prefetch(linked_conn(ct, *link_behind(ct, near)));
+}
+
 /* Half of what lies in a bucket moves into a new one at the end. */
 static void
 split_bucket(struct conntrack *ct)
@@ -236,25 +298,27 @@ split_bucket(struct conntrack *ct)
 	link = ct->buckets[from];
 	ct->buckets[from] = 0;
 	ct->n_buckets++;
+	fetch_ahead(ct);
 	for (; link; link = next) {
-		struct conn *c = conn_at(ct, link >> 1);
+		struct conn *c = linked_conn(ct, link);
+		enum ct_dir dir = link & 1;
 
-		next = c->next[link & 1];
-		chain_push(ct, ct_bucket(ct, c->hash[link & 1]), link);
+		next = c->next[dir];
+		chain_push(ct, bucket_of(ct, c->hash[dir]), c, dir);
 	}
 }
 
 void
 ct_insert(struct conntrack *ct, struct conn *c, bool reply_only)
 {
-	uint32_t index = conn_index(ct, c);
 	int i;
 
+	ct->n_absent = 0;
 	for (i = 0; i < SPLITS_EACH && ct->n_buckets / 2 < ct->count; i++)
 		split_bucket(ct);
 	if (!reply_only)
-		chain_push(ct, ct_bucket(ct, c->hash[0]), ct_link(index, CT_DIR_ORIGINAL));
-	chain_push(ct, ct_bucket(ct, c->hash[1]), ct_link(index, CT_DIR_REPLY));
+		chain_push(ct, bucket_of(ct, c->hash[0]), c, CT_DIR_ORIGINAL);
+	chain_push(ct, bucket_of(ct, c->hash[1]), c, CT_DIR_REPLY);
 	ct->linked++;
 }
 
@@ -274,23 +338,24 @@ static uint32_t
 search(struct conntrack *ct, uint64_t now, const struct ct_tuple *t, uint32_t hash,
 	uint16_t zone, uint8_t zone_dir, struct conn **stale)
 {
-	uint32_t link = *ct_bucket(ct, hash);
+	uint32_t link = *bucket_of(ct, hash), tag = tag_of(hash);
 
-	while (link) {
-		struct conn *c = conn_at(ct, link >> 1);
+	for (; link; link = link & LAST ? 0 : *link_behind(ct, link)) {
+		struct conn *c = linked_conn(ct, link);
 		enum ct_dir dir = link & 1;
 
+		if ((link & TAG) != tag || c->hash[dir] != hash)
+			continue;
 		if (conn_expired(ct, c, now)) {
 			if (stale) {
 				*stale = c;
 				return 0;
 			}
-		} else if (c->hash[dir] == hash && fetch(c) && ct_tuple_equal(t, &c->tuple[dir]) &&
+		} else if (fetch(c) && ct_tuple_equal(t, &c->tuple[dir]) &&
 			   ct_zone_of(c->zone, c->zone_dir, dir) ==
 				   ct_zone_of(zone, zone_dir, dir)) {
-			return link;
+			return link & LINK;
 		}
-		link = c->next[dir];
 	}
 	return 0;
 }
@@ -309,17 +374,43 @@ lookup_hash(struct conntrack *ct, struct env *env, uint64_t now, const struct ct
 	}
 }
 
+static void
+note_absent(struct conntrack *ct, const struct ct_tuple *t, uint32_t hash, uint16_t zone)
+{
+	struct ct_absent *a = &ct->absent[ct->n_absent++ % ABSENT_MAX];
+
+	a->tuple = *t;
+	a->hash = hash;
+	a->zone = zone;
+}
+
+const struct ct_absent *
+ct_absent_find(const struct conntrack *ct, const struct ct_tuple *t, uint16_t zone)
+{
+	uint32_t i, n = RTE_MIN(ct->n_absent, (uint32_t)ABSENT_MAX);
+
+	for (i = 0; i < n; i++)
+		if (ct->absent[i].zone == zone && ct_tuple_equal(&ct->absent[i].tuple, t))
+			return &ct->absent[i];
+	return NULL;
+}
+
 uint32_t
 ct_lookup(struct conntrack *ct, struct env *env, uint64_t now, const struct ct_tuple *t,
 	uint16_t zone, uint8_t zone_dir)
 {
 	uint16_t original = ct_zone_of(zone, zone_dir, CT_DIR_ORIGINAL);
 	uint16_t reply = ct_zone_of(zone, zone_dir, CT_DIR_REPLY);
-	uint32_t link = lookup_hash(ct, env, now, t, ct_hash(ct, t, original), zone, zone_dir);
+	uint32_t hash = ct_hash(ct, t, original);
+	uint32_t link = lookup_hash(ct, env, now, t, hash, zone, zone_dir);
 
-	if (link || original == reply)
+	if (link)
 		return link;
-	return lookup_hash(ct, env, now, t, ct_hash(ct, t, reply), zone, zone_dir);
+	if (original != reply)
+		return lookup_hash(ct, env, now, t, ct_hash(ct, t, reply), zone, zone_dir);
+	if (env)
+		note_absent(ct, t, hash, original);
+	return 0;
 }
 
 uint32_t
@@ -357,6 +448,8 @@ take_record(struct conntrack *ct)
 	if (ct->vacant) {
 		c = conn_at(ct, ct->vacant);
 		ct->vacant = c->next[0];
+		fetch(conn_at(ct, ct->vacant));
+		__builtin_prefetch(conn_at(ct, ct->vacant));
 		return c;
 	}
 	if (ct->used == ct->capacity && !more_records(ct))

@@ -51,6 +51,15 @@ struct conn_help {
 	_Alignas(8) uint8_t memory[64]; /* of its helper, zeroed */
 };
 
+/* A tuple that was looked up and not found. */
+struct ct_absent {
+	struct ct_tuple tuple;
+	uint32_t hash;
+	uint16_t zone;
+};
+
+enum { ABSENT_MAX = 4 };
+
 struct conntrack {
 	struct router_live *live;
 	uint64_t key[2];
@@ -69,6 +78,10 @@ struct conntrack {
 	uint32_t *buckets;
 	uint32_t n_buckets, bucket_capacity, bucket_mask;
 	uint32_t linked; /* connections in it */
+	/* The last lookups in vain since a connection entered: what they say still holds when the
+	 * first packet has come through and its connection enters, mostly. */
+	struct ct_absent absent[ABSENT_MAX];
+	uint32_t n_absent;
 
 	struct wheel wheel;
 	bool pressed; /* a connection was refused: closing ones are to go before their time */
@@ -197,7 +210,8 @@ conn_index(const struct conntrack *ct, const struct conn *c)
 	return (uint32_t)(c - ct->conns);
 }
 
-/* A link of a hash chain: index and direction. 0: end. */
+/* Index and direction, as lookups say them. 0: none. Links of hash chains have more to them
+ * (conntrack_table.c). */
 static inline uint32_t
 ct_link(uint32_t index, enum ct_dir dir)
 {
@@ -231,9 +245,13 @@ int ct_table_init(struct conntrack *ct);
 void ct_table_fini(struct conntrack *ct);
 uint32_t ct_hash(const struct conntrack *ct, const struct ct_tuple *t, uint16_t zone);
 bool ct_tuple_equal(const struct ct_tuple *a, const struct ct_tuple *b);
-/* First link of the bucket; `buckets` away from it, round the end. */
-uint32_t *ct_bucket(const struct conntrack *ct, uint32_t hash);
-uint32_t *ct_bucket_near(const struct conntrack *ct, uint32_t hash, uint32_t buckets);
+/* A lookup since the last connection entered has not found the tuple. => NULL: nobody knows. */
+const struct ct_absent *ct_absent_find(
+	const struct conntrack *ct, const struct ct_tuple *t, uint16_t zone);
+/* The chain that lies `buckets` away from that of the hash, round the end: links to go on with by
+ * ct_chain_next(), 0 at its end. Either is for as long as no connection enters or leaves. */
+uint32_t ct_chain_near(const struct conntrack *ct, uint32_t hash, uint32_t buckets);
+uint32_t ct_chain_next(const struct conntrack *ct, uint32_t link);
 /*
  * The link of a tuple in a zone as one direction of it hashes; 0: none. With `env`, expired ones on
  * the way are ended; without they are passed over (`now`).
@@ -270,8 +288,8 @@ void wheel_idle(struct conntrack *ct, struct env *env);
 
 /* ---- conntrack_full.c ---- */
 
-/* May there be one more? => DROP_NONE, DROP_CT_FULL, DROP_CT_GUEST. */
-enum drop_reason ct_admit(struct ct_packet *k, uint32_t hash, bool managed);
+/* May there be one more, with tuple `t`? => DROP_NONE, DROP_CT_FULL, DROP_CT_GUEST. */
+enum drop_reason ct_admit(struct ct_packet *k, const struct ct_tuple *t, uint16_t zone, bool managed);
 bool ct_managed(const struct conntrack *ct, const struct ct_tuple *t);
 void ct_managed_note(struct conntrack *ct, const struct conn *c);
 /* Ends closing and unassured ones while the table is nearly full. => false: done. `budget` records

@@ -150,8 +150,8 @@ nat_setup(struct env *env, struct conntrack *ct, struct conn *c, const struct na
 		return refuse(DROP_NO_BUFFER, why);
 	if (!conntrack_invert(&c->tuple[CT_DIR_REPLY], &k.now))
 		return refuse(DROP_CT_INVALID, why);
-	if (manip == NAT_SRC)
-		sources_hash(ct, c);
+	if (manip == NAT_DST || !(c->status & CT_DST_NAT_DONE))
+		sources_hash(&k.nat->sources, ct, c);
 	if (!within_quota(&k)) {
 		note_refusal(&k, 0);
 		return refuse(DROP_NAT_QUOTA, why);

@@ -13,6 +13,7 @@
 enum {
 	FIRST = 256,
 	SPLITS_EACH = 2,
+	AHEAD = 8, /* splits: so far ahead are fetched the records that they will move */
 	LOOKS = 256, /* a source that goes everywhere from one port has a long chain; the kernel
 			walks all of it */
 };
@@ -34,9 +35,17 @@ sources_fini(struct sources *s)
 	free(s->buckets);
 }
 
+static uint32_t *
+bucket_of(const struct sources *s, uint32_t hash)
+{
+	uint32_t b = hash & s->mask;
+
+	return &s->buckets[b < s->n ? b : hash & s->mask >> 1];
+}
+
 /* A zone counts when it is that of both directions. */
 void
-sources_hash(const struct conntrack *ct, struct conn *c)
+sources_hash(const struct sources *s, const struct conntrack *ct, struct conn *c)
 {
 	const struct ct_tuple *t = &c->tuple[CT_DIR_ORIGINAL];
 	const struct ct_tuple source = {.src = t->src,
@@ -45,14 +54,7 @@ sources_hash(const struct conntrack *ct, struct conn *c)
 		.proto = t->proto};
 
 	c->source_hash = conntrack_hash(ct, &source, c->zone_dir == 3 ? c->zone : 0);
-}
-
-static uint32_t *
-bucket_of(const struct sources *s, uint32_t hash)
-{
-	uint32_t b = hash & s->mask;
-
-	return &s->buckets[b < s->n ? b : hash & s->mask >> 1];
+	__builtin_prefetch(bucket_of(s, c->source_hash));
 }
 
 static void
@@ -90,6 +92,15 @@ last_of(const struct conntrack *ct, uint32_t i)
 	return i;
 }
 
+static void
+fetch_ahead(const struct sources *s, const struct conntrack *ct)
+{
+	uint32_t i = s->buckets[(s->n + AHEAD) & s->mask >> 1];
+
+	if (i)
+		__builtin_prefetch(&conntrack_at(ct, i)->source_hash);
+}
+
 /* Half of what lies in a bucket moves into a new one at the end; without memory chains grow longer. The oldest moves first, so that the
  * latest stays in front: sources_find() takes the first that fits. */
 static void
@@ -104,6 +115,7 @@ split(struct sources *s, const struct conntrack *ct)
 	from = s->n & s->mask >> 1;
 	i = last_of(ct, s->buckets[from]);
 	s->buckets[from] = s->buckets[s->n++] = 0;
+	fetch_ahead(s, ct);
 	for (; i; i = before) {
 		struct conn *c = conntrack_at(ct, i);
 

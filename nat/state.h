@@ -118,8 +118,8 @@ void gauges_refused(const struct nat_choice *k, const struct ct_tuple *wanted);
 
 int sources_init(struct sources *s); /* 0 or -ENOMEM */
 void sources_fini(struct sources *s);
-/* To be called before the others: sets c->source_hash. */
-void sources_hash(const struct conntrack *ct, struct conn *c);
+/* To be called before the others, better long before: sets c->source_hash, fetches its chain. */
+void sources_hash(const struct sources *s, const struct conntrack *ct, struct conn *c);
 void sources_add(struct sources *s, const struct conntrack *ct, struct conn *c);
 void sources_remove(struct sources *s, const struct conntrack *ct, struct conn *c);
 /* A mapping of the same source within the range, as find_appropriate_src(). => false: none. */

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What rules cost: cycles of a new connection and of a refused packet, and how long rules take to load.
+"""What rules cost: cycles of a new connection and of a refused packet, and how long rules take to load; what address translation costs.
 
 Cycles (filter_bench): TSC cycles a packet, lowest tenth and median, connection tracking on, each packet a tuple never seen before.
+Translation (nat_bench): the same of a new connection, of an established one and of answers, with few and with a million sessions; memory of one.
 Loading: 10,000 rules by iptables-restore into a running fabric, then single `iptables -A` onto them.
 The figures are added to build/bench.json.
 """
@@ -18,6 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BENCH = ROOT / "build" / "release" / "tests" / "bench" / "filter_bench"
+NAT_BENCH = BENCH.with_name("nat_bench")
 ROOKERY = str(ROOT / "build" / "release" / "rookery")
 FABRIC = f"bench{os.getpid()}"
 CONFIG = f"""
@@ -42,6 +44,20 @@ def cycles(packets):
                          "median": int(words[median]), "value": int(words[median])})
     if process.wait() != 0:
         sys.exit(f"filters.py: {BENCH} ended with {process.returncode}")
+    return rows
+
+
+def translation(sessions):
+    """Rows of nat_bench: what, sessions, lowest tenth, median; the last one has bytes instead."""
+    rows = []
+    for line in subprocess.run([str(NAT_BENCH), str(sessions)], check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines():
+        print(line)
+        words = line.split()
+        if words[0] == "bytes-a-session":
+            rows.append({"name": f"nat.{words[0]}", "unit": "bytes", "value": int(words[2])})
+        elif len(words) == 4 and words[1].isdigit():
+            rows.append({"name": f"nat.{words[0]}.{words[1]}-sessions", "unit": "TSC cycles", "min": int(words[2]), "median": int(words[3]),
+                         "value": int(words[3])})
     return rows
 
 
@@ -83,9 +99,10 @@ def main():
     parser.add_argument("--output", default=str(ROOT / "build" / "bench.json"))
     options = parser.parse_args()
     rows = loading(100 if options.quick else 1000) + cycles(512 if options.quick else 4096)
+    rows += translation(100000 if options.quick else 1000000)
     output = Path(options.output)
     before = json.loads(output.read_text()) if output.exists() else []
-    kept = [row for row in before if not row["name"].startswith("filter.")]
+    kept = [row for row in before if not row["name"].startswith(("filter.", "nat."))]
     output.write_text(json.dumps(kept + rows, indent=1) + "\n")
     print(f"written to {output}")
 

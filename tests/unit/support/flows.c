@@ -138,14 +138,14 @@ links_in_hash(const struct conntrack *ct)
 	uint32_t b, links = 0;
 
 	for (b = 0; b < ct->n_buckets; b++) {
-		uint32_t link = ct->buckets[b];
+		uint32_t head = ct_chain_near(ct, 0, b), link = head;
 
-		for (; link; link = conn_at(ct, link >> 1)->next[link & 1]) {
+		for (; link; link = ct_chain_next(ct, link)) {
 			const struct conn *c = conn_at(ct, link >> 1);
 
 			must(ct_confirmed(c) && !(c->status & CT_DYING), "in the hash, but dead",
 				link >> 1);
-			must(ct_bucket(ct, c->hash[link & 1]) == &ct->buckets[b],
+			must(ct_chain_near(ct, c->hash[link & 1], 0) == head,
 				"in a wrong bucket", link >> 1);
 			must(++links <= 2 * ct->count, "a chain goes round", link >> 1);
 		}
