@@ -2,14 +2,12 @@
 /*
  * Connection tracking: what others call. The parts:
  *
- *	conntrack_table.c	records and their hash
- *	conntrack_input.c	nf_conntrack_in()
- *	conntrack_confirm.c	entering the table, clashes
- *	conntrack_wheel.c	expiry
- *	conntrack_full.c	early drop, reserve, ceiling
- *	conntrack_tuple.c	tuples of all protocols
- *	conntrack_expect.c	expected connections
+ *	conntrack_table.c	records and their chains	conntrack_input.c	nf_conntrack_in()
+ *	conntrack_hash.c	the hash			conntrack_confirm.c	entering the table, clashes
+ *	conntrack_wheel.c	expiry				conntrack_full.c	early drop, reserve, ceiling
+ *	conntrack_expect.c	expected connections		conntrack_tuple.c	tuples of all protocols
  *	conntrack_seqadj.c	sequence numbers behind rewritten payload
+ *	conntrack_path.c	what the path cache asks	conntrack_nat.c		what translation asks
  *	conntrack_{tcp,tcp_window,udp,icmp,sctp}.c
  *
  * A connection is born with its first packet, which alone holds it. When that packet has come

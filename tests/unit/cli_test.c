@@ -206,6 +206,7 @@ test_listings(void **state)
 			{"routes", ".txt", false},
 			{"drops", ".txt", false},
 			{"nat", ".txt", false},
+			{"balance", ".txt", false},
 	};
 
 	(void)state;
