@@ -102,19 +102,18 @@ struct conn {
 	};
 	struct { uint64_t packets, bytes; } count[2];
 	/* no established packet needs what follows */
-	uint64_t started;
+	struct conn_help *help; /* its own, freed with it (filters/helper.h); NULL: none */
 	uint32_t id;      /* never the same twice in a row for an index; shown to people */
 	uint32_t master;  /* index of the connection that expected it; 0: none */
 	uint16_t helper;  /* number of its helper (filters/helper.h); 0: none */
 	uint16_t in_slot; /* interface that its first packet came in by; 0: made here */
 	uint16_t expecting; /* private: expectations that name it as master */
+	bool masq_own;      /* masqueraded, and the address is one of that interface's own */
 	uint32_t due_next, due_prev; /* private: of the wheel */
 	uint32_t paths;   /* private to whoever keeps paths; 0: none, the record is up to date */
 	/* of address translation (nat/nat.h) */
 	uint32_t source_hash, source_next, source_prev; /* private: connections from the same source */
 	uint32_t outside, guest; /* private: gauges of its outside and its inside address; 0: not translated */
-	bool masq_own;      /* and the address is one of that interface's own */
-	struct conn_help *help; /* its own, freed with it (filters/helper.h); NULL: none */
 } __attribute__((aligned(64)));
 
 /*

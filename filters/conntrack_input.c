@@ -121,7 +121,6 @@ fill_in(struct ct_packet *k, struct conn *c, const struct ct_tuple *t, const str
 	c->zone_dir = zone_dirs(p);
 	c->helper = p->ct_helper;
 	c->status |= c->helper ? CT_HELPER : 0;
-	c->started = k->env->now;
 	c->counted = tune(ct_tunables(k), TUNE_CT_ACCT) != 0;
 	return expected(k, c);
 }

@@ -20,7 +20,7 @@ is_settled(const struct conn *c)
 	return c->proto == IPPROTO_UDP && c->status & CT_SEEN_REPLY;
 }
 
-static const uint32_t NEVER_SETTLED = CT_SEQ_ADJUST | CT_DYING | CT_NAT_CLASH;
+static const uint32_t NEVER_SETTLED = CT_DYING | CT_NAT_CLASH;
 
 void
 conntrack_record(const struct env *env, const struct router *r, const struct pkt *p, struct recorder *recorder)
@@ -38,7 +38,7 @@ conntrack_record(const struct env *env, const struct router *r, const struct pkt
 		record_refuse(recorder, "its connection is not established");
 		return;
 	}
-	if (c->helper || c->expecting) {
+	if (conntrack_needs_slow_way(c) || c->expecting) {
 		record_refuse(recorder, "a helper reads it");
 		return;
 	}

@@ -33,6 +33,7 @@ enum {
 
 static const uint32_t LINK = (1u << LINK_BITS) - 1, TAG = ((1u << TAG_BITS) - 1) << LINK_BITS, LAST = 1u << 31;
 
+static_assert(sizeof(struct conn) == 320, "a connection is five cache lines");
 static_assert(LINK_BITS + TAG_BITS + 1 == 32, "a link fills its word");
 
 static const size_t PAGE = 4096, LARGE = 16 << 20;
