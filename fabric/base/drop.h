@@ -85,6 +85,12 @@
 	X(PORT_ERROR, "port-error", "the port's device failed") \
 	X(LAN_NO_MEMBER, "lan-no-member", "nobody else on the LAN") \
 	X(LAN_FILTER, "lan-filter", "frame that a bridge does not pass on") \
+	/* adapters */ \
+	X(OSA_NO_ENTRY, "osa-no-entry", "at an adapter: nobody registered the address, and there is no active router") \
+	X(OSA_OWNER_DOWN, "osa-owner-down", "at an adapter: who has the address in its static table is not active") \
+	X(OSA_SOURCE, "osa-source", "at an adapter: the sender has no such address, and is no router") \
+	X(OSA_ISOLATED, "osa-isolated", "at an adapter: isolated from the other sharers") \
+	X(OSA_NO_NETWORK, "osa-no-network", "at an adapter: its network side is down") \
 	X(NO_BUFFER, "no-buffer", "out of packet buffers") \
 	X(SLOW_QUEUE, "slow-queue", "too many packets of the engine's own waiting")
 

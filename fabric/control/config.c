@@ -215,3 +215,30 @@ config_osa(const struct config *c, const char *name)
 {
 	return cfg_index_find(&c->store->osas, name, strlen(name));
 }
+
+bool
+config_iface_frames(const struct config *c, const struct cfg_iface *i)
+{
+	const struct cfg_osa *o = i->kind == CFG_OSA ? config_osa(c, i->target) : NULL;
+
+	return i->kind == CFG_LAN || (o && !cfg_osa_assists(o));
+}
+
+struct mac_addr
+config_osa_mac(const struct config *c, const struct cfg_osa *o)
+{
+	static const struct mac_addr none;
+	struct mac_addr m = {{0x02}};
+	uint64_t h = 0xcbf29ce484222325u;
+	char text[2 * OBJECT_NAME + 1];
+
+	if (!mac_equal(&o->mac, &none))
+		return o->mac;
+	snprintf(text, sizeof(text), "%s/%s", c->fabric, o->name);
+	for (const char *p = text; *p; p++)
+		h = (h ^ (uint8_t)*p) * 0x100000001b3u;
+	h ^= h >> 40;
+	for (int b = 1; b < 6; b++, h >>= 8)
+		m.b[b] = (uint8_t)h;
+	return m;
+}

@@ -13,6 +13,7 @@
 #define FABRIC_CONTROL_CONFIG_H
 
 #include "fabric/base/addr.h"
+#include "fabric/control/osa.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,6 +39,28 @@ enum cfg_iface_kind {
 
 struct cfg_node;
 
+/* An address for the table of a shared adapter, beyond those that its policy registers. */
+struct cfg_oat_entry {
+	struct cfg_mark at;
+	struct ip_addr addr;
+	enum osa_entry kind;
+};
+
+/* CFG_OSA: what a stack asks of its adapter. */
+struct cfg_sharer {
+	enum osa_role role[OSA_PROTOCOLS];
+	enum osa_policy policy;
+	bool links;       /* registers the far ends of the node's links, each while it is up */
+	bool echo_filter; /* its own broadcasts do not come back */
+	bool promiscuous; /* granted: gets a copy of every frame on the network side; where its stack speaks Ethernet */
+	enum osa_isolation isolation;
+	struct cfg_oat_entry *entries;
+	size_t n_entries;
+	bool takeover, invert4, invert6; /* ipato */
+	struct ip_prefix *takeover_list; /* of both families */
+	size_t n_takeover_list;
+};
+
 struct cfg_iface {
 	struct cfg_mark at;
 	char name[IFACE_NAME];
@@ -54,7 +77,9 @@ struct cfg_iface {
 	uint8_t rp_filter;    /* 0 off, 1 strict, 2 loose, as in Linux; default 0 */
 	bool log_martians;    /* default false */
 	bool proxy_arp;       /* default false */
+	bool hidden;          /* with the node's `hidden`: ARP for its addresses is answered on this interface alone; default false */
 	char sourcevipa[IFACE_NAME]; /* dummy interface whose address outgoing packets take, or "" */
+	struct cfg_sharer *sharer; /* CFG_OSA, once read; NULL: all defaults */
 
 	/* completed by the check */
 	struct cfg_node *node; /* owner */
@@ -144,6 +169,7 @@ struct cfg_node {
 	enum cfg_node_kind kind;
 	bool forward; /* routers, and guests that are routers themselves; default false */
 	bool control; /* routers: has a control namespace; default false */
+	bool hidden;  /* conf.all.hidden: the interfaces' `hidden` count; default false */
 	struct cfg_iface *ifaces;
 	size_t n_ifaces;
 	struct cfg_route *routes; /* as in the file; a guest with one link and none gets its default route */
@@ -181,12 +207,38 @@ struct cfg_lan {
 
 enum cfg_osa_side { CFG_OSA_NETWORK, CFG_OSA_DEVICE, CFG_OSA_DEVARGS };
 
+/* A line of the static table of an OSE port. */
+struct cfg_oat_static {
+	struct cfg_mark at;
+	struct ip_addr addr;
+	char node[NODE_NAME]; /* who has it */
+	char iface[IFACE_NAME]; /* "": its only one on this adapter; filled in by the check */
+};
+
 struct cfg_osa {
 	struct cfg_mark at;
 	char name[OBJECT_NAME];
 	enum cfg_osa_side side;
 	char *network; /* name of a LAN, of a network device of the host, or DPDK devargs */
+	enum osa_mode mode;
+	uint8_t layer;         /* of OSA_QDIO: 3 or 2; 0 counts as 3 */
+	enum osa_profile profile;
+	bool multicast_router; /* takes that role; default false */
+	bool always_up;        /* sharers keep their carrier when the network side is down; default false */
+	bool down;             /* the network side is unplugged by the configuration; default false */
+	uint8_t secondaries;   /* routers of that role at most; 0 counts as 1 */
+	struct mac_addr mac;   /* of the port; derived from its name when the file says none; all zero: the engine derives it */
+	bool mac_given;
+	struct cfg_oat_static *table; /* OSA_OSE */
+	size_t n_table;
 };
+
+/* The stacks of this adapter see IP packets and no Ethernet: it does their ARP (QDIO, layer 3). */
+static inline bool
+cfg_osa_assists(const struct cfg_osa *o)
+{
+	return o->mode == OSA_QDIO && o->layer != 2;
+}
 
 struct config {
 	char *origin; /* file name for messages */
@@ -232,6 +284,10 @@ struct cfg_node *config_node(const struct config *c, const char *name); /* any c
 struct cfg_iface *config_iface(const struct cfg_node *n, const char *name);
 struct cfg_lan *config_lan(const struct config *c, const char *name);
 struct cfg_osa *config_osa(const struct config *c, const char *name);
+/* The stack behind the interface speaks Ethernet by it: frames, ARP (a TAP for a guest); else IP packets (a TUN). */
+bool config_iface_frames(const struct config *c, const struct cfg_iface *i);
+/* The MAC address of an adapter's port: its own, or derived from the names of fabric and adapter. */
+struct mac_addr config_osa_mac(const struct config *c, const struct cfg_osa *o);
 
 /*
  * True when the engine would build the same node from both: every field but marks, programs and the
