@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* ARP (RFC 826), as Linux net/ipv4/arp.c speaks it with its default settings. */
+/*
+ * ARP (RFC 826), as Linux net/ipv4/arp.c speaks it with its default settings: a router answers for each of its addresses on each
+ * of its interfaces (arp_ignore 0), and asks with the source of what it has to send (arp_announce 0). `hidden`, of the router and of
+ * an interface, keeps the addresses of that interface to itself, as the kernels of 2.2 and 2.4 had it.
+ */
+#include "routing/arp.h"
 #include "routing/neigh_table.h"
 
 #include "fabric/base/log.h"
@@ -20,13 +25,11 @@ struct arp_packet {
 	uint8_t target[4];
 } __attribute__((packed));
 
-/* An ARP packet that was read and found possible. */
+/* What came, and where. */
 struct arp {
 	const struct router *router;
 	const struct iface *in;
-	struct ip_addr sender, target;
-	struct mac_addr sender_mac, target_mac;
-	bool request, unicast;
+	struct arp_message m;
 };
 
 static const struct mac_addr everyone = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
@@ -46,6 +49,39 @@ is_local(const struct router *r, const struct ip_addr *a)
 	return fib_addr_type(r->fib, a) == ROUTE_LOCAL;
 }
 
+/* An address of another interface that is hidden from those on `seen`. */
+static bool
+is_hidden(const struct router *r, const struct iface *seen, const struct ip_addr *a)
+{
+	for (size_t i = 0; r->hidden && i < r->n_ifaces; i++) {
+		const struct iface *f = r->ifaces[i];
+
+		for (size_t k = 0; f && f != seen && f->hidden && k < f->n_addrs; k++) {
+			if (ip_equal(&f->addrs[k].prefix.addr, a))
+				return true;
+		}
+	}
+	return false;
+}
+
+static struct arp_packet
+packet_of(const struct iface *out, const struct arp_message *m)
+{
+	struct arp_packet a = {
+		.hardware = htons(ARPHRD_ETHER),
+		.protocol = htons(ETHERTYPE_IP),
+		.hardware_len = ETH_ALEN,
+		.protocol_len = 4,
+		.op = htons(m->request ? ARPOP_REQUEST : ARPOP_REPLY),
+		.sender_mac = out->mac,
+		.target_mac = m->target_mac,
+	};
+
+	memcpy(a.sender, &m->sender.v4, 4);
+	memcpy(a.target, &m->target.v4, 4);
+	return a;
+}
+
 static void
 write_frame(struct pkt *p, const struct mac_addr *to, const struct arp_packet *arp)
 {
@@ -57,41 +93,25 @@ write_frame(struct pkt *p, const struct mac_addr *to, const struct arp_packet *a
 	memcpy(eth + 1, arp, sizeof(*arp));
 }
 
-static void
-send_arp(struct env *env, const struct router *r, const struct iface *out,
-	const struct mac_addr *to, const struct arp_packet *arp)
+void
+arp_emit(struct env *env, const struct router *r, const struct iface *out, const struct arp_message *m,
+	const struct mac_addr *to)
 {
-	struct pkt *p = env_pkt_new(env, sizeof(struct ether_header) + sizeof(*arp));
+	struct arp_packet arp = packet_of(out, m);
+	struct pkt *p = env_pkt_new(env, sizeof(struct ether_header) + sizeof(arp));
 
 	if (!p) {
 		r->live->drops.n[DROP_NO_BUFFER]++;
 		return;
 	}
-	write_frame(p, to, arp);
+	write_frame(p, to ? to : &everyone, &arp);
 	p->router = r;
 	p->out = out;
 	p->l2_len = sizeof(struct ether_header);
 	p->ether_type = htons(ETHERTYPE_ARP);
-	p->dst_mac = *to;
-	p->flags = PKT_LOCAL | (mac_equal(to, &everyone) ? PKT_BROADCAST : 0);
+	p->dst_mac = to ? *to : everyone;
+	p->flags = PKT_LOCAL | (to ? 0 : PKT_BROADCAST);
 	env_emit(env, p, ORIGIN_FRAME);
-}
-
-static struct arp_packet
-make_arp(const struct iface *out, uint16_t op, uint32_t sender, uint32_t target)
-{
-	struct arp_packet a = {
-		.hardware = htons(ARPHRD_ETHER),
-		.protocol = htons(ETHERTYPE_IP),
-		.hardware_len = ETH_ALEN,
-		.protocol_len = 4,
-		.op = htons(op),
-		.sender_mac = out->mac,
-	};
-
-	memcpy(a.sender, &sender, 4);
-	memcpy(a.target, &target, 4);
-	return a;
 }
 
 /* The sender of what asks, if it is this router (arp_announce 0), else what the link suggests. */
@@ -102,46 +122,44 @@ asking_address(const struct router *r, const struct iface *out, const struct ip_
 	if (about && about->family == AF_INET) {
 		struct ip_addr src = ip4(pkt_ip4(about)->saddr);
 
-		if (is_local(r, &src))
+		if (is_local(r, &src) && !is_hidden(r, out, &src))
 			return src;
 	}
 	return router_link_source(r, out, target);
 }
 
 void
-arp_ask(struct env *env, const struct router *r, const struct iface *out, const struct neigh *n,
-	bool broadcast, const struct pkt *about)
+arp_ask(struct env *env, const struct router *r, const struct iface *out,
+	const struct ip_addr *addr, const struct mac_addr *known, const struct pkt *about)
 {
-	struct ip_addr src = asking_address(r, out, &n->addr, about);
-	struct arp_packet a;
+	struct ip_addr src = asking_address(r, out, addr, about);
+	struct arp_message m = {.sender = src, .target = *addr, .request = true};
 
-	if (src.family != AF_INET || n->addr.family != AF_INET)
+	if (src.family != AF_INET || addr->family != AF_INET)
 		return;
-	a = make_arp(out, ARPOP_REQUEST, src.v4, n->addr.v4);
-	if (!broadcast)
-		a.target_mac = n->mac;
-	send_arp(env, r, out, broadcast ? &everyone : &n->mac, &a);
+	if (known)
+		m.target_mac = *known;
+	arp_emit(env, r, out, &m, known);
 }
 
 void
 arp_announce(struct env *env, const struct router *r, const struct iface *out, uint32_t address)
 {
-	const struct arp_packet a = make_arp(out, ARPOP_REQUEST, address, address);
+	const struct arp_message m = {.sender = ip4(address), .target = ip4(address), .request = true};
 
-	send_arp(env, r, out, &everyone, &a);
+	arp_emit(env, r, out, &m, NULL);
 }
 
-static void
-answer(struct env *env, const struct arp *q)
+void
+arp_answer(struct env *env, const struct router *r, const struct iface *in, const struct arp_message *q)
 {
-	struct arp_packet a = make_arp(q->in, ARPOP_REPLY, q->target.v4, q->sender.v4);
+	struct arp_message m = {.sender = q->target, .target = q->sender, .target_mac = q->sender_mac};
 
-	a.target_mac = q->sender_mac;
-	send_arp(env, q->router, q->in, &q->sender_mac, &a);
+	arp_emit(env, r, in, &m, &q->sender_mac);
 }
 
-static enum drop_reason
-read_arp(struct arp *q, const struct pkt *p)
+enum drop_reason
+arp_read(const struct pkt *p, struct arp_message *m)
 {
 	struct arp_packet a;
 	uint16_t hardware;
@@ -156,34 +174,34 @@ read_arp(struct arp *q, const struct pkt *p)
 		return DROP_ARP_MALFORMED;
 	if (a.op != htons(ARPOP_REQUEST) && a.op != htons(ARPOP_REPLY))
 		return DROP_ARP_MALFORMED;
-	q->request = a.op == htons(ARPOP_REQUEST);
-	q->unicast = !(p->flags & (PKT_BROADCAST | PKT_MULTICAST));
-	q->sender_mac = a.sender_mac;
-	q->target_mac = a.target_mac;
-	q->sender = ip4(read_v4(a.sender));
-	q->target = ip4(read_v4(a.target));
+	*m = (struct arp_message){
+		.sender = ip4(read_v4(a.sender)),
+		.target = ip4(read_v4(a.target)),
+		.sender_mac = a.sender_mac,
+		.target_mac = a.target_mac,
+		.request = a.op == htons(ARPOP_REQUEST),
+		.unicast = !(p->flags & (PKT_BROADCAST | PKT_MULTICAST)),
+	};
 	return DROP_NONE;
 }
 
-/* Not what any node may say: then not even what is known is changed by it. */
-static bool
-is_senseless(const struct arp *q)
+bool
+arp_is_senseless(const struct arp_message *m, const struct mac_addr *self)
 {
-	uint32_t s = q->sender.v4, t = q->target.v4;
+	uint32_t s = m->sender.v4, t = m->target.v4;
 
 	return ip4_is_multicast(t) || ip4_is_loopback(t) || ip4_is_multicast(s) ||
-	       ip4_is_loopback(s) || s == INADDR_BROADCAST ||
-	       mac_equal(&q->sender_mac, &q->in->mac);
+	       ip4_is_loopback(s) || s == INADDR_BROADCAST || mac_equal(&m->sender_mac, self);
 }
 
 /* With proxy ARP: an address that is reached by another interface. */
 static bool
 is_proxied(const struct arp *q)
 {
-	struct route_key key = {.dst = q->target, .src = q->sender, .iif = q->in->slot};
+	struct route_key key = {.dst = q->m.target, .src = q->m.sender, .iif = q->in->slot};
 	struct route_result found;
 
-	if (!q->in->proxy_arp || !q->router->forward || q->sender.v4 == 0 ||
+	if (!q->in->proxy_arp || !q->router->forward || q->m.sender.v4 == 0 ||
 		fib_lookup(q->router->fib, &key, &found) < 0)
 		return false;
 	return found.route->type == ROUTE_UNICAST && found.hop && found.hop->oif != q->in->slot;
@@ -211,30 +229,36 @@ log_conflict(struct neigh_table *t, const struct arp *q)
 	t->conflict_logged = true;
 	log_line(LOG_WARNING, "arp",
 		"%s: %s on interface %s claims %s, which is an address of this router",
-		q->router->name, mac_text(&q->sender_mac, mac), q->in->name,
-		ip_text(&q->sender, addr));
+		q->router->name, mac_text(&q->m.sender_mac, mac), q->in->name,
+		ip_text(&q->m.sender, addr));
 }
 
-/*
- * => true: the request was for us. Who asks for us will be answered soon, so it is worth knowing.
- */
-static bool
-take_request(struct neigh_table *t, struct env *env, const struct arp *q)
+bool
+arp_learn_asker(struct neigh_table *t, struct env *env, const struct router *r, const struct arp_message *m)
 {
 	struct neigh *n;
 
-	if (!is_local(q->router, &q->target) && !is_proxied(q) &&
-		!is_answered_for(q->router, q->in, &q->target))
+	if (m->sender.v4 == 0)
+		return true;
+	n = neigh_get(t, env, &r->tunables, &m->sender);
+	if (!n) {
+		r->live->drops.n[DROP_NEIGH_TABLE]++;
 		return false;
-	if (q->sender.v4 != 0) {
-		n = neigh_get(t, env, &q->router->tunables, &q->sender);
-		if (!n) {
-			q->router->live->drops.n[DROP_NEIGH_TABLE]++;
-			return true;
-		}
-		neigh_learn(n, env, &q->sender_mac, false, true);
 	}
-	answer(env, q);
+	neigh_learn(n, env, &m->sender_mac, false, true);
+	return true;
+}
+
+/* => true: the request was for us. */
+static bool
+take_request(struct neigh_table *t, struct env *env, const struct arp *q)
+{
+	bool local = is_local(q->router, &q->m.target);
+
+	if (local ? is_hidden(q->router, q->in, &q->m.target) : !is_proxied(q) && !is_answered_for(q->router, q->in, &q->m.target))
+		return false;
+	if (arp_learn_asker(t, env, q->router, &q->m))
+		arp_answer(env, q->router, q->in, &q->m);
 	return true;
 }
 
@@ -242,24 +266,21 @@ take_request(struct neigh_table *t, struct env *env, const struct arp *q)
 static bool
 is_gratuitous(const struct arp *q)
 {
-	return ip_equal(&q->sender, &q->target) &&
-	       (q->request || mac_equal(&q->target_mac, &q->sender_mac)) &&
-	       fib_addr_type(q->router->fib, &q->sender) == ROUTE_UNICAST;
+	const struct arp_message *m = &q->m;
+
+	return ip_equal(&m->sender, &m->target) && (m->request || mac_equal(&m->target_mac, &m->sender_mac)) &&
+	       fib_addr_type(q->router->fib, &m->sender) == ROUTE_UNICAST;
 }
 
-/*
- * Only an answer to us alone proves that the neighbour is there. => false: nobody here knows the
- * sender.
- */
-static bool
-update(struct neigh_table *t, struct env *env, const struct arp *q)
+/* Only an answer to us alone proves that the neighbour is there. */
+bool
+arp_learn_known(struct neigh_table *t, struct env *env, const struct arp_message *m, bool announcement)
 {
-	struct neigh *n = neigh_find(t, &q->sender);
+	struct neigh *n = neigh_find(t, &m->sender);
 
 	if (!n)
 		return false;
-	neigh_learn(n, env, &q->sender_mac, !q->request && q->unicast,
-		env->now > n->updated + LOCK_TIME || is_gratuitous(q));
+	neigh_learn(n, env, &m->sender_mac, !m->request && m->unicast, announcement || env->now > n->updated + LOCK_TIME);
 	return true;
 }
 
@@ -268,22 +289,22 @@ take_arp(struct env *env, const struct arp *q)
 {
 	struct neigh_table *t = q->in->live->neigh;
 
-	if (!t || is_senseless(q))
+	if (!t || arp_is_senseless(&q->m, &q->in->mac))
 		return DROP_ARP_IGNORED;
-	if (is_local(q->router, &q->sender) || is_answered_for(q->router, q->in, &q->sender)) {
+	if (is_local(q->router, &q->m.sender) || is_answered_for(q->router, q->in, &q->m.sender)) {
 		log_conflict(t, q);
 		return DROP_ARP_IGNORED;
 	}
-	if (q->request && take_request(t, env, q))
+	if (q->m.request && take_request(t, env, q))
 		return DROP_NONE;
-	return update(t, env, q) ? DROP_NONE : DROP_ARP_IGNORED;
+	return arp_learn_known(t, env, &q->m, is_gratuitous(q)) ? DROP_NONE : DROP_ARP_IGNORED;
 }
 
 void
 arp_input(struct env *env, const struct router *r, const struct iface *in, struct pkt *p)
 {
 	struct arp q = {.router = r, .in = in};
-	enum drop_reason why = read_arp(&q, p);
+	enum drop_reason why = arp_read(p, &q.m);
 
 	if (!why)
 		why = take_arp(env, &q);

@@ -22,6 +22,7 @@ enum attach_kind {
 	ATTACH_ROUTER, /* the far end is interface `b` of router slot `a`, in memory */
 	ATTACH_PORT,   /* port slot `a` */
 	ATTACH_LAN,    /* member `b` of LAN slot `a` */
+	ATTACH_ADAPTER,/* adapter slot `a`: its sharer slot `b`, or, seen from the network, ADAPTER_NETWORK */
 	ATTACH_CONTROL,/* of a port: the control namespace's copy of interface `b` of router slot `a` */
 };
 
@@ -57,6 +58,8 @@ struct iface {
 	bool up;             /* as configured */
 	bool point_to_point; /* no ARP, no broadcast, no multicast */
 	bool log_martians, proxy_arp;
+	bool hidden;       /* with the router's */
+	bool assisted;     /* of an adapter that does its ARP: IP packets come and go */
 	uint8_t rp_filter; /* 0 off, 1 strict, 2 loose */
 	struct mac_addr mac;
 	uint32_t mtu;

@@ -41,6 +41,14 @@ neigh_state_name(enum neigh_state s)
 	return state_names[s];
 }
 
+static void
+tell_sender(struct env *env, const struct pkt *p)
+{
+	icmp_error(env, p->router, p, ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, 0);
+}
+
+const struct neigh_ops neigh_ops_of_router = {arp_ask, tell_sender};
+
 static bool
 has_mac(enum neigh_state s)
 {
@@ -115,7 +123,7 @@ fail(struct neigh *n, struct env *env)
 
 		STAILQ_REMOVE_HEAD(&lost, queue);
 		if (there)
-			icmp_error(env, p->router, p, ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, 0);
+			n->table->ops->unreachable(env, p);
 		pkt_drop(env, &n->table->live->drops, p,
 			there ? DROP_NEIGH_FAILED : DROP_IFACE_GONE);
 	}
@@ -150,7 +158,7 @@ probe(struct neigh *n, struct env *env, const struct router *r, const struct ifa
 		fail(n, env);
 		return;
 	}
-	arp_ask(env, r, out, n, n->state == NEIGH_INCOMPLETE, about);
+	n->table->ops->ask(env, r, out, &n->addr, n->state == NEIGH_INCOMPLETE ? NULL : &n->mac, about);
 	n->probes++;
 }
 

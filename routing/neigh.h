@@ -19,8 +19,19 @@ enum neigh_answer {
 
 struct neigh_table;
 
+/* What differs between a router's neighbours and those of an adapter's port. */
+struct neigh_ops {
+	/* Asks for `addr` by `out`: the station at `known`, or, with NULL, everyone. `about`: the packet that waits, or NULL. */
+	void (*ask)(struct env *env, const struct router *r, const struct iface *out, const struct ip_addr *addr,
+			const struct mac_addr *known, const struct pkt *about);
+	/* Nobody has answered: `p`, still the caller's, will be dropped. */
+	void (*unreachable)(struct env *env, const struct pkt *p);
+};
+
 /* For interface `slot` of the router behind `live`. => NULL with errno ENOMEM. */
 struct neigh_table *neigh_table_new(struct router_live *live, uint16_t slot);
+/* Before it is used; without, those of a router: ARP with its addresses, ICMP host unreachable. */
+void neigh_table_set_ops(struct neigh_table *t, const struct neigh_ops *ops);
 /* Drops what waits, as interface-gone. */
 void neigh_table_free(struct neigh_table *t, struct env *env);
 /* The interface lost its carrier or address: forget everything, drop what waits. */

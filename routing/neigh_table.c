@@ -34,6 +34,7 @@ neigh_table_new(struct router_live *live, uint16_t slot)
 
 	if (!t)
 		return NULL;
+	t->ops = &neigh_ops_of_router;
 	t->live = live;
 	t->slot = slot;
 	t->mask = BUCKETS_MIN - 1;
@@ -45,6 +46,12 @@ neigh_table_new(struct router_live *live, uint16_t slot)
 		return NULL;
 	}
 	return t;
+}
+
+void
+neigh_table_set_ops(struct neigh_table *t, const struct neigh_ops *ops)
+{
+	t->ops = ops;
 }
 
 static void

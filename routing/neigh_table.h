@@ -23,6 +23,7 @@ struct neigh {
 };
 
 struct neigh_table {
+	const struct neigh_ops *ops;
 	struct router_live *live;
 	uint16_t slot;
 	uint32_t seed;
@@ -50,11 +51,9 @@ enum neigh_state neigh_state_now(const struct neigh *n, const struct tunables *t
 void neigh_learn(
 	struct neigh *n, struct env *env, const struct mac_addr *mac, bool confirmed, bool replace);
 
-/*
- * Sends an ARP request for `n` by `out`, to everyone or to the address known; `about`: the packet
- * that asks, or NULL.
- */
+extern const struct neigh_ops neigh_ops_of_router;
+/* Its `ask`. */
 void arp_ask(struct env *env, const struct router *r, const struct iface *out,
-	const struct neigh *n, bool broadcast, const struct pkt *about);
+	const struct ip_addr *addr, const struct mac_addr *known, const struct pkt *about);
 
 #endif

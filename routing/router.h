@@ -17,6 +17,8 @@ struct icmp_limit;
 struct filters_live;
 struct ruleset;
 
+enum { ROUTER_NO_SLOT = UINT32_MAX }; /* of a stack that is no router of the fabric: an adapter's port */
+
 struct router_live {
 	const struct router *now; /* NULL once removed */
 	struct drops drops;
@@ -50,6 +52,7 @@ struct router {
 	bool forward;
 	bool control;   /* local packets that nothing here takes go to the control namespace */
 	bool hairpin;   /* nat/hairpin.h */
+	bool hidden;    /* addresses of interfaces that are hidden too are answered for by ARP on their own interface only */
 	struct iface **ifaces; /* by slot; [0] is NULL, holes are NULL; [1] is lo */
 	size_t n_ifaces;       /* size of that array */
 	struct fib *fib;

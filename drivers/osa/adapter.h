@@ -15,6 +15,7 @@
 
 enum {
 	DISCARDS_KEPT = 64,    /* last addresses that nobody had */
+	REFUSALS_KEPT = 64,    /* last registrations that were refused */
 	SECONDARIES_MAX = 8,
 	ADAPTER_NETWORK = 0xffffffff, /* in ATTACH_ADAPTER's `b`: the network side, not a sharer */
 };
@@ -25,6 +26,14 @@ struct discard {
 	uint16_t sharer;   /* who sent it inside the port; SHARER_NONE: it came from the network */
 	uint16_t why;      /* enum drop_reason */
 	uint64_t packets, last; /* ns, CLOCK_MONOTONIC */
+};
+
+/* A registration that the port refused. */
+struct refusal {
+	struct ip_addr addr;
+	char sharer[OSA_HOLDER];
+	struct osa_answer answer;
+	uint64_t last; /* ns, CLOCK_MONOTONIC */
 };
 
 struct adapter_settings {
@@ -42,7 +51,7 @@ struct adapter {
 	char name[16];
 	struct adapter_settings set;
 	struct version version; /* table, roles, sharers, network side */
-	struct oat *oat;
+	struct oat *oat, *macs;  /* addresses; in layer 2 the sharers' MAC addresses */
 	struct sharer **sharers; /* by slot; NULL: a hole */
 	struct attach *targets;  /* by slot: where an active sharer's packets go; ATTACH_NONE: it is not active */
 	struct counters *counts; /* by slot; rx: to the sharer */
@@ -54,8 +63,10 @@ struct adapter {
 	bool network_up;
 	struct discard discards[DISCARDS_KEPT];
 	unsigned n_discards;
+	struct refusal refusals[REFUSALS_KEPT];
+	unsigned n_refusals;
+	uint64_t setips; /* SETIP commands received */
 	struct timer probe_timer; /* armed while entries are tentative */
-	struct env *env;          /* of the call under way: whose epoch counts */
 	/* the port's own place on the network: one interface, no address, no route; for ARP and for what waits for neighbours */
 	struct router stack;
 	struct router_live stack_live;
@@ -63,10 +74,13 @@ struct adapter {
 	struct iface_live port_live;
 };
 
-/* `now`: ns. => NULL with errno. */
-struct adapter *adapter_new(const char *name, const struct adapter_settings *set);
-/* No sharer is left. */
-void adapter_free(struct adapter *a, struct env *env);
+/* => NULL with errno. */
+struct adapter *adapter_new(const char *name);
+/* Unlinks: what waits for neighbours is dropped, timers end. No sharer is left. Afterwards only adapter_free(). */
+void adapter_end(struct adapter *a, struct env *env);
+/* Frees, after adapter_end() and a grace period; also one that was never used. */
+void adapter_free(struct adapter *a);
+/* Settings of the configuration, and tunables for the port's ARP. */
 void adapter_set(struct adapter *a, struct env *env, const struct adapter_settings *set, const struct tunables *t);
 /* Where the network is: ATTACH_LAN, ATTACH_PORT, or ATTACH_NONE. */
 void adapter_connect(struct adapter *a, struct env *env, const struct attach *to);
@@ -83,7 +97,7 @@ adapter_carrier(const struct adapter *a)
 int adapter_reserve(struct adapter *a, uint16_t slot);
 /* `slot` is free and reserved. */
 void adapter_join(struct adapter *a, struct env *env, struct sharer *s, uint16_t slot);
-/* Its registrations and roles end; what it wants stays wanted. */
+/* Its registrations and roles end, static entries too; what it wants stays wanted. */
 void adapter_leave(struct adapter *a, struct env *env, struct sharer *s);
 
 /*
@@ -99,6 +113,11 @@ uint16_t adapter_setip(struct adapter *a, struct env *env, struct sharer *s, con
 uint16_t adapter_delip(struct adapter *a, struct env *env, struct sharer *s, const struct ip_addr *addr);
 /* Entries of the static table (OSE): owned by `s` whether it is active or not. The same codes. */
 uint16_t adapter_static(struct adapter *a, struct env *env, struct sharer *s, const struct ip_addr *addr, struct osa_answer *answer);
+
+/* The sharer's stack has come up or gone down: for sharer.c. Registrations end with it, static entries and roles do not. */
+void adapter_activity(struct adapter *a, struct env *env, struct sharer *s, bool active);
+/* What sharer_set() has changed of an attached sharer: target, MAC address. */
+void adapter_update(struct adapter *a, struct env *env, struct sharer *s);
 
 /* A change of isolation. => enum osa_access_code. */
 uint16_t adapter_isolate(struct adapter *a, struct env *env, struct sharer *s, enum osa_isolation isolation);
@@ -116,7 +135,8 @@ bool adapter_receive(struct walker *w, struct adapter *a, struct pkt *p, struct 
  */
 void adapter_send(struct walker *w, struct adapter *a, uint16_t slot, struct pkt *p);
 
-/* Copies up to `max` of the last discards, newest first. => number. */
+/* Copies up to `max` of the last discards (refusals), newest first. => number. */
 size_t adapter_discards(const struct adapter *a, struct discard *out, size_t max);
+size_t adapter_refusals(const struct adapter *a, struct refusal *out, size_t max);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The address table of one port (OAT): which sharer has registered which address. A plain table: who may register what, roles
- * and ARP are adapter.h's. Under the slow-way lock.
+ * and ARP are adapter.h's. A port in layer 2 has a second one, of MAC addresses: family AF_PACKET (oat_mac()). Under the slow-way lock.
  */
 #ifndef DRIVERS_OSA_OAT_H
 #define DRIVERS_OSA_OAT_H
@@ -29,11 +29,21 @@ struct oat_entry {
 
 struct oat;
 
+/* A MAC address as a key. */
+static inline struct ip_addr
+oat_mac(const struct mac_addr *m)
+{
+	struct ip_addr a = {.family = AF_PACKET};
+
+	memcpy(a.w, m, sizeof(*m));
+	return a;
+}
+
 struct oat *oat_new(void); /* NULL with errno */
 void oat_free(struct oat *t);
 /* => the sharer that has the address, or SHARER_NONE. The packet path's question: addresses in network byte order. */
 uint16_t oat_lookup4(const struct oat *t, uint32_t addr);
-uint16_t oat_lookup6(const struct oat *t, const uint8_t addr[16]);
+uint16_t oat_lookup(const struct oat *t, const struct ip_addr *addr); /* of any family; scope 0 */
 /* NULL: not registered. The pointer holds until the table next changes. */
 struct oat_entry *oat_find(const struct oat *t, const struct ip_addr *addr);
 /* => 0; -EEXIST: somebody has it; -ENOMEM. */

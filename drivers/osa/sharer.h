@@ -39,7 +39,7 @@ struct sharer_settings {
 	struct mac_addr mac;  /* layer 2: its own; else the port's */
 	bool router;          /* its stack forwards: its sources are not checked */
 	bool echo_filter, promiscuous;
-	enum osa_isolation isolation;
+	enum osa_isolation isolation; /* as granted */
 	struct takeover takeover;
 	struct ip_addr *own;  /* addresses of its stack, sorted by sharer_set(): what it may send from */
 	size_t n_own;
@@ -64,8 +64,11 @@ struct sharer {
 struct sharer *sharer_new(const char *name);
 /* It is on no adapter any more. */
 void sharer_free(struct sharer *s);
-/* Takes the settings with their lists. */
+/* Takes the settings with their lists. The isolation stays: adapter_isolate() changes it. */
 void sharer_set(struct sharer *s, struct sharer_settings *set);
+
+/* For the port: another sharer has taken the address over, or (0xe00a) somebody on the LAN has it: then it is not wanted any more. */
+void sharer_lost(struct sharer *s, const struct ip_addr *addr, const struct osa_answer *why);
 
 /*
  * Wants an address registered. Online it is, at once, with at most three tries; offline it waits.
@@ -78,10 +81,20 @@ int sharer_add(struct sharer *s, struct env *env, const struct ip_addr *addr, en
 int sharer_del(struct sharer *s, struct env *env, const struct ip_addr *addr, enum osa_entry kind);
 /* Goes online: replays what waited, in its order. Offline: in QDIO its registrations end, what it wants stays wanted. */
 void sharer_online(struct sharer *s, struct env *env, bool online);
+/* Asks again for what it wants and has not. */
+void sharer_retry(struct sharer *s, struct env *env);
 const struct wanted *sharer_wanted(const struct sharer *s, const struct ip_addr *addr, enum osa_entry kind);
 
 /* SETIPM and DELIPM. A sharer without any gets all multicasts; with some, those, and 224.0.0.1, ff02::1. => 0 or -errno of the answer. */
-int sharer_join(struct sharer *s, struct env *env, const struct ip_addr *group, struct osa_answer *answer);
-int sharer_leave(struct sharer *s, struct env *env, const struct ip_addr *group, struct osa_answer *answer);
+int sharer_join(struct sharer *s, const struct ip_addr *group, struct osa_answer *answer);
+int sharer_leave(struct sharer *s, const struct ip_addr *group, struct osa_answer *answer);
+/* Multicasts to `group` are for it. */
+bool sharer_hears(const struct sharer *s, const struct ip_addr *group);
+/* An address of its stack. */
+bool sharer_owns(const struct sharer *s, const struct ip_addr *addr);
+/* The broadcast address of a network that its stack is on. */
+bool sharer_is_broadcast(const struct sharer *s, const struct ip_addr *dst);
+/* Whose neighbour its stack would ask for on the way to `dst`; `dst` itself where it has no route. */
+struct ip_addr sharer_nexthop(const struct sharer *s, const struct ip_addr *dst);
 
 #endif

@@ -65,6 +65,8 @@
 	X(ARP_GC_STALE_TIME, "arp_gc_stale_time", "ms", 60000, 1000, 86400000, "unused neighbours are forgotten after") \
 	X(ARP_QUEUE, "arp_queue", "packets", 101, 1, 4096, "packets waiting for one neighbour; the oldest leaves first") \
 	X(ARP_TABLE, "arp_table", "entries", 1024, 1, 1000000, "neighbours of one interface") \
+	X(OSA_PROBE_TIME, "osa_probe_time", "ms", 100, 0, 10000, \
+			"how long an adapter asks its LAN whether somebody has an address already, before it announces it; 0: not at all") \
 	X(MAC_TABLE, "mac_table", "entries", 4096, 16, 1000000, "learned MAC addresses of one LAN") \
 	X(MAC_AGEING_TIME, "mac_ageing_time", "ms", 300000, 1000, 86400000, "a silent MAC address is forgotten after") \
 	X(IDLE_POLL_TIME, "idle_poll_time", "us", 50, 0, 1000000, "how long a worker polls after its last packet") \

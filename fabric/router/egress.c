@@ -3,6 +3,7 @@
  * Out of a router. A link between two routers is not a queue: the packet is simply in the next router (VERDICT_GO). What is
  * too big is cut here, behind POSTROUTING as in Linux (ip_finish_output); the pieces go through the walker's queue.
  */
+#include "drivers/osa/adapter.h"
 #include "fabric/base/segment.h"
 #include "fabric/lan/lan.h"
 #include "fabric/router/stages.h"
@@ -35,6 +36,8 @@ send_frame(struct walker *w, struct pkt *p)
 	tap(w, out, p, true, true);
 	if (out->attach.kind == ATTACH_LAN)
 		lan_input(w, w->fabric->lans[out->attach.a], out->attach.b, p);
+	else if (out->attach.kind == ATTACH_ADAPTER)
+		adapter_send(w, w->fabric->adapters[out->attach.a], (uint16_t)out->attach.b, p);
 	else if (out->attach.kind == ATTACH_PORT)
 		w->send(w, out->attach.a, p);
 	else
@@ -78,21 +81,46 @@ egress_frame(struct walker *w, struct pkt *p)
 	send_frame(w, p);
 }
 
-/* ff:.. for broadcasts, 01:00:5e:.. for multicasts (RFC 1112 6.4), else of the neighbour. */
+/* ff:.. for broadcasts, 01:00:5e:.. for multicasts (RFC 1112 6.4). */
+bool
+egress_group_mac(const struct pkt *p, uint32_t dst, struct mac_addr *mac)
+{
+	const uint8_t *b = (const uint8_t *)&dst;
+
+	if (p->flags & PKT_BROADCAST || dst == INADDR_BROADCAST)
+		memset(mac, 0xff, sizeof(*mac));
+	else if (ip4_is_multicast(dst))
+		*mac = (struct mac_addr){{0x01, 0x00, 0x5e, b[1] & 0x7f, b[2], b[3]}};
+	else
+		return false;
+	return true;
+}
+
+/* To an adapter that finds the neighbour itself. */
+static enum verdict
+leave_by_assist(struct walker *w, struct pkt *p)
+{
+	const struct iface *out = p->out;
+
+	count_tx(p);
+	p->l2_len = 0;
+	if (out->live->captures && w->capture)
+		w->capture(w, out->live->captures, p, false, true);
+	if (out->attach.kind == ATTACH_ADAPTER)
+		adapter_send(w, w->fabric->adapters[out->attach.a], (uint16_t)out->attach.b, p);
+	else
+		router_drop(w, p, DROP_LINK_DOWN);
+	return VERDICT_STOLEN;
+}
+
 static enum verdict
 leave_by_lan(struct walker *w, struct pkt *p)
 {
-	uint32_t dst = pkt_ip4(p)->daddr;
-
-	if (p->flags & PKT_BROADCAST || dst == INADDR_BROADCAST) {
-		memset(&p->dst_mac, 0xff, sizeof(p->dst_mac));
-	} else if (ip4_is_multicast(dst)) {
-		const uint8_t *b = (const uint8_t *)&dst;
-
-		p->dst_mac = (struct mac_addr){{0x01, 0x00, 0x5e, b[1] & 0x7f, b[2], b[3]}};
-	} else if (neigh_resolve(p->out->live->neigh, &w->env, p->out, p, &p->dst_mac) != NEIGH_READY) {
+	if (p->out->assisted)
+		return leave_by_assist(w, p);
+	if (!egress_group_mac(p, pkt_ip4(p)->daddr, &p->dst_mac) &&
+			neigh_resolve(p->out->live->neigh, &w->env, p->out, p, &p->dst_mac) != NEIGH_READY)
 		return VERDICT_STOLEN;
-	}
 	count_tx(p);
 	return leave_frame(w, p);
 }

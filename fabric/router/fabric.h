@@ -10,6 +10,7 @@
 #include "routing/router.h"
 
 struct lan;
+struct adapter;
 
 struct fabric {
 	uint64_t serial;
@@ -17,6 +18,8 @@ struct fabric {
 	size_t n_routers;
 	struct lan **lans;
 	size_t n_lans;
+	struct adapter **adapters; /* by slot; live objects, which outlast the generation */
+	size_t n_adapters;
 	struct attach *ports; /* where what comes from a port goes, by port slot from 1 */
 	size_t n_ports;
 };

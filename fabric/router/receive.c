@@ -88,7 +88,7 @@ void
 router_receive(struct walker *w, struct pkt *p)
 {
 	/* it may have been through another router: nothing of that holds here */
-	p->flags &= PKT_CSUM_PARTIAL | PKT_CSUM_VALID;
+	p->flags &= PKT_CSUM_PARTIAL | PKT_CSUM_VALID | (p->l2_len ? 0 : PKT_BROADCAST | PKT_MULTICAST);
 	p->family = 0;
 	p->out = NULL;
 	p->hops = p->frag_max = 0;

@@ -76,6 +76,9 @@ enum verdict egress(struct walker *w, struct step *s);
 /* Takes a frame, complete with its Ethernet header, out of p->out. */
 void egress_frame(struct walker *w, struct pkt *p);
 
+/* The MAC address of a broadcast or multicast packet to `dst`. => false: it is neither. */
+bool egress_group_mac(const struct pkt *p, uint32_t dst, struct mac_addr *mac);
+
 /* Takes a packet whose neighbour has answered: p->out and p->dst_mac are set. */
 void egress_resolved(struct walker *w, struct pkt *p);
 
