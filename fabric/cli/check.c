@@ -31,10 +31,12 @@ count_links(const struct config *cfg)
 static json_t *
 file_record(const char *path, const struct config *cfg, const struct cfg_errors *errs)
 {
-	json_t *record = json_pack("{s:s, s:b, s:[]}", "file", path, "ok", cfg != NULL, "errors");
+	json_t *record = json_pack("{s:s, s:b, s:[], s:[]}", "file", path, "ok", cfg != NULL, "errors", "warnings");
 
 	for (size_t i = 0; i < errs->n; i++)
 		json_array_append_new(json_object_get(record, "errors"), json_string(errs->text[i]));
+	for (size_t i = 0; cfg && i < cfg->n_warnings; i++)
+		json_array_append_new(json_object_get(record, "warnings"), json_string(cfg->warnings[i]));
 	if (cfg) {
 		json_object_set_new(record, "fabric", json_string(cfg->fabric));
 		json_object_set_new(record, "routers", json_integer((json_int_t)cfg->n_routers));
@@ -51,11 +53,19 @@ plural(size_t n)
 	return n == 1 ? "" : "s";
 }
 
+void
+print_warnings(const struct config *cfg)
+{
+	for (size_t i = 0; i < cfg->n_warnings; i++)
+		fprintf(stderr, "rookery: %s\n", cfg->warnings[i]);
+}
+
 static void
 print_good(const char *path, const struct config *cfg)
 {
 	size_t guests = cfg->n_nodes - cfg->n_routers, links = count_links(cfg);
 
+	print_warnings(cfg);
 	printf("%s: fabric %s, %zu router%s, %zu guest%s, %zu link%s\n", path, cfg->fabric, cfg->n_routers,
 			plural(cfg->n_routers), guests, plural(guests), links, plural(links));
 }

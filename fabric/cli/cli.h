@@ -23,6 +23,10 @@ int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int complain_usage(const struct cli *cl, const char *format, ...)
 		__attribute__((format(printf, 2, 3)));
 
+struct config;
+/* What is good and probably not meant, each on a line of standard error (check.c). */
+void print_warnings(const struct config *cfg);
+
 /* The commands, by file. */
 int run_check(struct cli *cl);      /* check.c */
 int run_lab(struct cli *cl);        /* lab.c */

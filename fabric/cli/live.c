@@ -334,10 +334,21 @@ read_file(const char *path)
 	return text;
 }
 
-static int
-apply_text(struct cli *cl, const char *path, int rules)
+/* A table that is a file of its own is found from here only: then the whole configuration goes as it was read. */
+static bool
+has_table_files(const struct config *cfg)
 {
-	char *text = read_file(path);
+	for (size_t i = 0; i < cfg->n_osas; i++) {
+		if (cfg->osas[i].table_file)
+			return true;
+	}
+	return false;
+}
+
+static int
+apply_text(struct cli *cl, const struct config *cfg, const char *path, int rules)
+{
+	char *text = has_table_files(cfg) ? config_text(cfg) : read_file(path);
 	json_t *request = text ? apply_request(cl, text, path) : NULL, *reply;
 	bool good;
 
@@ -373,11 +384,14 @@ run_apply(struct cli *cl)
 	cfg_errors_free(&errs);
 	if (err < 0)
 		return STATUS_FAILED;
+	print_warnings(cfg);
 	rules = filters_fd(cfg, path);
-	config_free(cfg);
-	if (rules < 0)
+	if (rules < 0) {
+		config_free(cfg);
 		return STATUS_FAILED;
-	status = apply_text(cl, path, rules);
+	}
+	status = apply_text(cl, cfg, path, rules);
+	config_free(cfg);
 	close(rules);
 	return status;
 }

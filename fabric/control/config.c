@@ -3,10 +3,10 @@
  * A configuration from its text to its end.
  *
  * Reading goes in three steps. config_yaml.c makes a tree of the text, in which each word knows its
- * place. config_read.c, config_iface.c and config_route.c walk the tree by tables of keys and make
+ * place. config_read.c, config_iface.c, config_read_osa.c and config_route.c walk the tree by tables of keys and make
  * the objects of config.h. config_check.c, config_link.c and config_onlink.c look at what holds
  * between objects (names, links with two ends, next hops on link, addresses used once) and fill in
- * what the file leaves out. An object with an error in it is skipped by the later steps, so that
+ * what the file leaves out; so do config_check_osa.c and config_check_oat.c for adapters. An object with an error in it is skipped by the later steps, so that
  * one mistake is one line.
  *
  * Everything that a configuration points to lives in one arena (config_arena.c), freed in one go;
@@ -95,9 +95,8 @@ read_text(struct cfg_reader *r, const char *text, size_t len)
 	return r->out_of_memory ? -ENOMEM : rc;
 }
 
-int
-config_read(const char *text, size_t len, const char *origin, struct config **out,
-	struct cfg_errors *errs)
+static int
+read_config(const char *text, size_t len, const char *origin, bool files, struct config **out, struct cfg_errors *errs)
 {
 	struct cfg_reader *r;
 	int rc = -ENOMEM;
@@ -108,6 +107,7 @@ config_read(const char *text, size_t len, const char *origin, struct config **ou
 	if (!r)
 		return -ENOMEM;
 	r->origin = origin;
+	r->files = files;
 	r->errs = errs;
 	r->c = config_new(origin);
 	if (r->c) {
@@ -121,6 +121,13 @@ config_read(const char *text, size_t len, const char *origin, struct config **ou
 	cfg_arena_fini(&r->scratch);
 	free(r);
 	return rc;
+}
+
+int
+config_read(const char *text, size_t len, const char *origin, struct config **out,
+	struct cfg_errors *errs)
+{
+	return read_config(text, len, origin, false, out, errs);
 }
 
 /* Reads up to CFG_TEXT_MAX + 1 bytes, so that config_read() sees when it is too much. => length or
@@ -178,7 +185,7 @@ config_load(const char *path, struct config **out, struct cfg_errors *errs)
 	close(fd);
 	if (len < 0)
 		return load_error(path, (int)len, errs);
-	rc = config_read(text, (size_t)len, path, out, errs);
+	rc = read_config(text, (size_t)len, path, true, out, errs);
 	free(text);
 	return rc;
 }

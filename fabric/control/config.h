@@ -59,6 +59,8 @@ struct cfg_sharer {
 	bool takeover, invert4, invert6; /* ipato */
 	struct ip_prefix *takeover_list; /* of both families */
 	size_t n_takeover_list;
+	bool device_given;
+	uint16_t device; /* the first number of its group of devices, even */
 };
 
 struct cfg_iface {
@@ -231,6 +233,12 @@ struct cfg_osa {
 	bool mac_given;
 	struct cfg_oat_static *table; /* OSA_OSE */
 	size_t n_table;
+	bool table_file;     /* the table came from a file beside the configuration */
+	const char *card;    /* a word of config_card.c, or NULL; then `profile` follows from it */
+	const char *machine; /* likewise, with a card */
+	const char *type;    /* network type, or NULL */
+	char slot[OBJECT_NAME]; /* which card it is a port of; "": one of its own */
+	uint8_t slot_port;
 };
 
 /* The stacks of this adapter see IP packets and no Ethernet: it does their ARP (QDIO, layer 3). */
@@ -251,6 +259,8 @@ struct config {
 	size_t n_osas;
 	struct cfg_tunable *tunables;
 	size_t n_tunables;
+	char **warnings; /* "FILE:LINE:COLUMN: warning: what": it is good, and probably not what is meant */
+	size_t n_warnings;
 	struct cfg_store *store; /* private: memory and name lookup */
 };
 
@@ -297,5 +307,8 @@ struct mac_addr config_osa_mac(const struct config *c, const struct cfg_osa *o);
 bool config_node_equal(const struct cfg_node *a, const struct cfg_node *b);
 /* The same of address translation's keys alone: hairpin, nat_addresses, balance. */
 bool config_nat_equal(const struct cfg_node *a, const struct cfg_node *b);
+/* True when the interfaces ask the same of their adapters; defaults for one that asks nothing, or is on none. */
+bool config_sharer_equal(const struct cfg_iface *a, const struct cfg_iface *b);
+bool config_osa_equal(const struct cfg_osa *a, const struct cfg_osa *b);
 
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fabric/control/config_osa.h"
 #include "fabric/control/config_reader.h"
 
 #include <stdio.h>
@@ -15,7 +16,6 @@ struct checker {
 	struct cfg_reader *r;
 	struct cfg_index addresses; /* struct in_scope to the interface that has it */
 	struct cfg_index macs;
-	struct cfg_index holders; /* struct cfg_osa to the interface that holds it */
 };
 
 struct cfg_lan *
@@ -78,8 +78,8 @@ osa_name(const void *list, size_t i)
 	return ((const struct cfg_osa *)list)[i].name;
 }
 
-static void
-check_lan_exists(struct cfg_reader *r, struct cfg_mark at, const char *name)
+void
+cfg_check_lan_exists(struct cfg_reader *r, struct cfg_mark at, const char *name)
 {
 	char hint[CFG_HINT];
 
@@ -93,30 +93,21 @@ check_lan_exists(struct cfg_reader *r, struct cfg_mark at, const char *name)
 static void
 check_adapter(struct checker *k, const struct cfg_yaml *map, struct cfg_iface *i)
 {
-	struct cfg_osa *o = config_osa(k->r->c, i->target);
 	struct cfg_mark at = cfg_place(map, "osa");
-	const struct cfg_iface *holder;
 	char hint[CFG_HINT];
 
-	if (!o) {
+	if (!config_osa(k->r->c, i->target)) {
 		cfg_hint(k->r, i->target, osa_name, k->r->c->osas, k->r->c->n_osas, hint);
 		cfg_error(k->r, at, "there is no adapter '%s'%s", i->target,
 			hint[0] ? hint : ", expected one of 'osa'");
-		return;
 	}
-	holder = cfg_index_add(&k->holders, &o, sizeof(o), i);
-	if (holder)
-		cfg_error(k->r, at,
-			"adapter %s is held by %s of %s, expected an adapter of its own: "
-			"sharing an adapter is not there yet",
-			o->name, holder->name, holder->node->name);
 }
 
 static void
 check_target(struct checker *k, const struct cfg_yaml *map, struct cfg_iface *i)
 {
 	if (i->kind == CFG_LAN)
-		check_lan_exists(k->r, cfg_place(map, "lan"), i->target);
+		cfg_check_lan_exists(k->r, cfg_place(map, "lan"), i->target);
 	else if (i->kind == CFG_OSA)
 		check_adapter(k, map, i);
 }
@@ -179,6 +170,40 @@ has_before(const struct cfg_iface *i, size_t n)
 	return false;
 }
 
+/* On a LAN or, without one, on an adapter; NULL: its addresses are free of others. A standby, which is down, may have the same ones. */
+static const void *
+network_of(const struct checker *k, const struct cfg_iface *i)
+{
+	const void *lan = cfg_lan_of(k->r->c, i);
+
+	if (i->kind != CFG_OSA)
+		return lan;
+	return !i->up ? NULL : lan ? lan : config_osa(k->r->c, i->target);
+}
+
+/* Who may take an address over asks for it on purpose. */
+static bool
+is_takeover(const struct cfg_iface *a, const struct cfg_iface *b, const struct ip_addr *addr)
+{
+	return cfg_takes_over(a->sharer, addr) || cfg_takes_over(b->sharer, addr);
+}
+
+static void
+address_in_use(struct checker *k, struct cfg_mark at, const struct cfg_iface *i, const struct cfg_iface *first, const struct ip_addr *a)
+{
+	const struct cfg_lan *lan = cfg_lan_of(k->r->c, i);
+	bool one_port = first->kind == CFG_OSA && strcmp(first->target, i->target) == 0;
+	char text[ADDR_TEXT];
+
+	if (i->kind != CFG_OSA)
+		cfg_error(k->r, at, "%s is the address of %s of %s already, expected it once on LAN %s", ip_text(a, text),
+			first->name, first->node->name, lan->name);
+	else
+		cfg_error(k->r, at, "%s: %s, held by %s/%s, expected it once on %s %s", ip_text(a, text),
+			one_port ? "Address already registered (0xe005)" : "IP address already in use on LAN (0xe00a)", first->node->name,
+			first->name, one_port ? "adapter" : "LAN", one_port ? i->target : lan->name);
+}
+
 /*
  * An address is once on a node and once on a LAN. Links are free of that: a router may have one
  * address on all its links, and that of its LAN on a link too.
@@ -186,8 +211,7 @@ has_before(const struct cfg_iface *i, size_t n)
 static void
 check_unique(struct checker *k, struct cfg_mark at, struct cfg_iface *i, const struct ip_addr *a)
 {
-	const struct cfg_lan *lan = cfg_lan_of(k->r->c, i);
-	const void *scope[] = {i->node, lan};
+	const void *scope[] = {i->node, network_of(k, i)};
 	char text[ADDR_TEXT];
 
 	/* a link-local address means something on its link only */
@@ -199,16 +223,12 @@ check_unique(struct checker *k, struct cfg_mark at, struct cfg_iface *i, const s
 		key.scope = scope[s];
 		key.addr = *a;
 		first = cfg_index_add(&k->addresses, &key, sizeof(key), i);
-		if (!first)
+		if (!first || (s == 1 && is_takeover(first, i, a)))
 			continue;
 		if (s == 0)
-			cfg_error(k->r, at,
-				"%s is on %s already, expected an address once on a node",
-				ip_text(a, text), first->name);
+			cfg_error(k->r, at, "%s is on %s already, expected an address once on a node", ip_text(a, text), first->name);
 		else
-			cfg_error(k->r, at,
-				"%s is the address of %s of %s already, expected it once on LAN %s",
-				ip_text(a, text), first->name, first->node->name, lan->name);
+			address_in_use(k, at, i, first, a);
 		return;
 	}
 }
@@ -251,6 +271,15 @@ derived_mac(const struct cfg_iface *i)
 	return m;
 }
 
+/* Only in layer 2 a sharer has an address of its own. */
+static bool
+has_mac_of_port(const struct config *c, const struct cfg_iface *i)
+{
+	const struct cfg_osa *o = i->kind == CFG_OSA ? config_osa(c, i->target) : NULL;
+
+	return o && (o->mode != OSA_QDIO || cfg_osa_assists(o));
+}
+
 static void
 check_mac(struct checker *k, const struct cfg_yaml *map, struct cfg_iface *i)
 {
@@ -260,6 +289,10 @@ check_mac(struct checker *k, const struct cfg_yaml *map, struct cfg_iface *i)
 
 	if (i->kind != CFG_LAN && i->kind != CFG_OSA)
 		return;
+	if (has_mac_of_port(k->r->c, i)) {
+		i->mac = config_osa(k->r->c, i->target)->mac;
+		return;
+	}
 	if (!i->mac_given)
 		i->mac = derived_mac(i);
 	memset(&key, 0, sizeof(key));
@@ -286,36 +319,13 @@ check_sourcevipa(struct cfg_reader *r, const struct cfg_yaml *map, const struct 
 			i->sourcevipa, i->node->name);
 }
 
-static void
-check_osas(struct cfg_reader *r)
-{
-	struct cfg_index devices = {.arena = &r->scratch};
-
-	for (size_t n = 0; n < r->c->n_osas; n++) {
-		struct cfg_osa *o = &r->c->osas[n], *first = NULL;
-
-		if (!o->network)
-			continue;
-		if (o->side == CFG_OSA_NETWORK)
-			check_lan_exists(r, o->at, o->network);
-		else
-			first = cfg_index_add(&devices, o->network, strlen(o->network), o);
-		if (first)
-			cfg_error(r, o->at,
-				"device '%s' is that of adapter %s already, expected it once",
-				o->network, first->name);
-	}
-}
-
 void
 cfg_check_ifaces(struct cfg_reader *r)
 {
 	struct checker k = {.r = r,
 		.addresses.arena = &r->scratch,
-		.macs.arena = &r->scratch,
-		.holders.arena = &r->scratch};
+		.macs.arena = &r->scratch};
 
-	check_osas(r);
 	for (size_t n = 0; n < r->c->n_nodes; n++) {
 		for (size_t i = 0; i < r->c->nodes[n].n_ifaces; i++) {
 			struct cfg_src *s = &r->src[n].ifaces[i];
@@ -334,7 +344,9 @@ cfg_check_ifaces(struct cfg_reader *r)
 void
 cfg_check(struct cfg_reader *r)
 {
+	cfg_check_osas(r);
 	cfg_check_ifaces(r);
 	cfg_check_links(r);
 	cfg_check_routes(r);
+	cfg_check_sharers(r);
 }

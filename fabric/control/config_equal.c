@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "fabric/control/config.h"
+#include "fabric/control/config_reader.h"
 
 #include <string.h>
+#include <strings.h>
 
 static bool
 same_far(const struct cfg_iface *a, const struct cfg_iface *b)
@@ -25,6 +26,64 @@ same_addresses(const struct cfg_iface *a, const struct cfg_iface *b)
 }
 
 static bool
+same_entries(const struct cfg_sharer *a, const struct cfg_sharer *b)
+{
+	if (a->n_entries != b->n_entries || a->n_takeover_list != b->n_takeover_list)
+		return false;
+	for (size_t i = 0; i < a->n_entries; i++) {
+		if (a->entries[i].kind != b->entries[i].kind || !ip_equal(&a->entries[i].addr, &b->entries[i].addr))
+			return false;
+	}
+	for (size_t i = 0; i < a->n_takeover_list; i++) {
+		if (!prefix_equal(&a->takeover_list[i], &b->takeover_list[i]))
+			return false;
+	}
+	return true;
+}
+
+bool
+config_sharer_equal(const struct cfg_iface *x, const struct cfg_iface *y)
+{
+	const struct cfg_sharer *a = cfg_sharer_of(x), *b = cfg_sharer_of(y);
+
+	return memcmp(a->role, b->role, sizeof(a->role)) == 0 && a->policy == b->policy && a->links == b->links &&
+	       a->echo_filter == b->echo_filter && a->promiscuous == b->promiscuous && a->isolation == b->isolation &&
+	       a->takeover == b->takeover && a->invert4 == b->invert4 && a->invert6 == b->invert6 &&
+	       a->device_given == b->device_given && a->device == b->device && same_entries(a, b);
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool
+same_table(const struct cfg_osa *a, const struct cfg_osa *b)
+{
+	if (a->n_table != b->n_table)
+		return false;
+	for (size_t i = 0; i < a->n_table; i++) {
+		const struct cfg_oat_static *x = &a->table[i], *y = &b->table[i];
+
+		if (!ip_equal(&x->addr, &y->addr) || strcasecmp(x->node, y->node) != 0 || strcmp(x->iface, y->iface) != 0)
+			return false;
+	}
+	return true;
+}
+
+bool
+config_osa_equal(const struct cfg_osa *a, const struct cfg_osa *b)
+{
+	return strcmp(a->name, b->name) == 0 && a->side == b->side && same_text(a->network, b->network) && a->mode == b->mode &&
+	       cfg_osa_assists(a) == cfg_osa_assists(b) && a->profile == b->profile && a->multicast_router == b->multicast_router &&
+	       a->always_up == b->always_up && a->down == b->down && (a->secondaries ? a->secondaries : 1) ==
+	       (b->secondaries ? b->secondaries : 1) && mac_equal(&a->mac, &b->mac) && same_text(a->card, b->card) &&
+	       same_text(a->machine, b->machine) && same_text(a->type, b->type) && strcmp(a->slot, b->slot) == 0 &&
+	       a->slot_port == b->slot_port && same_table(a, b);
+}
+
+static bool
 same_iface(const struct cfg_iface *a, const struct cfg_iface *b)
 {
 	bool link = a->kind == CFG_IUCV || a->kind == CFG_CTC;
@@ -33,7 +92,8 @@ same_iface(const struct cfg_iface *a, const struct cfg_iface *b)
 	       (link || strcmp(a->target, b->target) == 0) && same_addresses(a, b) &&
 	       ip_equal(&a->peer, &b->peer) && a->mtu == b->mtu && mac_equal(&a->mac, &b->mac) &&
 	       a->up == b->up && a->rp_filter == b->rp_filter &&
-	       a->log_martians == b->log_martians && a->proxy_arp == b->proxy_arp &&
+	       a->log_martians == b->log_martians && a->proxy_arp == b->proxy_arp && a->hidden == b->hidden &&
+	       config_sharer_equal(a, b) &&
 	       strcmp(a->sourcevipa, b->sourcevipa) == 0 && same_far(a, b);
 }
 
@@ -102,7 +162,7 @@ bool
 config_node_equal(const struct cfg_node *a, const struct cfg_node *b)
 {
 	return strcmp(a->name, b->name) == 0 && a->kind == b->kind && a->forward == b->forward &&
-	       a->control == b->control && same_ifaces(a, b) && same_routes(a, b) &&
+	       a->control == b->control && a->hidden == b->hidden && same_ifaces(a, b) && same_routes(a, b) &&
 	       same_rules(a, b) && same_tunables(a, b) && same_management(a, b) &&
 	       same_helpers(a, b) && config_nat_equal(a, b);
 }

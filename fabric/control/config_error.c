@@ -74,6 +74,25 @@ cfg_error(struct cfg_reader *r, struct cfg_mark at, const char *format, ...)
 }
 
 void
+cfg_warn(struct cfg_reader *r, struct cfg_mark at, const char *format, ...)
+{
+	struct config *c = r->c;
+	char text[MESSAGE_MAX], line[MESSAGE_MAX + 512];
+	va_list ap;
+
+	if (c->n_warnings == CFG_ERRORS_MAX)
+		return;
+	if (!c->warnings)
+		c->warnings = cfg_alloc(r->keep, CFG_ERRORS_MAX * sizeof(*c->warnings));
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	clean(text);
+	snprintf(line, sizeof(line), "%s:%u:%u: warning: %s", r->origin, at.line, at.column, text);
+	c->warnings[c->n_warnings++] = cfg_copy(r->keep, line, strlen(line));
+}
+
+void
 cfg_errors_free(struct cfg_errors *errs)
 {
 	for (size_t i = 0; i < errs->n; i++)

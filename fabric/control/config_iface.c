@@ -11,8 +11,9 @@ enum { ADDRESSES_MAX = 1024 };
 struct iface_text {
 	const struct cfg_yaml *kinds[CFG_DUMMY + 1];
 	const struct cfg_yaml *address, *peer, *mac, *rp_filter, *sourcevipa;
+	struct cfg_sharer_text sharer;
 	uint32_t mtu;
-	bool up, log_martians, proxy_arp;
+	bool up, log_martians, proxy_arp, hidden;
 };
 
 static const char *const kind_keys[] = {[CFG_IUCV] = "iucv",
@@ -38,6 +39,13 @@ static const struct cfg_key iface_keys[] = {
 	BOOL(up),
 	BOOL(log_martians),
 	BOOL(proxy_arp),
+	BOOL(hidden),
+	LATER("router", sharer.router),
+	LATER("oat", sharer.oat),
+	LATER("isolation", sharer.isolation),
+	LATER("devices", sharer.devices),
+	{"echo_filter", cfg_read_bool, offsetof(struct iface_text, sharer.echo_filter), 0, 0, NULL},
+	{"promiscuous", cfg_read_bool, offsetof(struct iface_text, sharer.promiscuous), 0, 0, NULL},
 };
 #undef LATER
 #undef BOOL
@@ -134,23 +142,6 @@ read_addresses(struct cfg_reader *r, const struct cfg_yaml *v, struct cfg_iface 
 }
 
 static void
-read_mac(struct cfg_reader *r, const struct cfg_yaml *v, struct cfg_iface *i)
-{
-	static const struct mac_addr none;
-	char text[CFG_QUOTE];
-
-	if (!cfg_word(r, "mac", v))
-		return;
-	i->mac_given = true;
-	if (mac_parse(v->text, &i->mac) < 0)
-		cfg_error(r, v->at, "'%s' is no value of mac, expected one like 02:00:00:12:34:56",
-			cfg_quote(v->text, text));
-	else if (mac_is_multicast(&i->mac) || mac_equal(&i->mac, &none))
-		cfg_error(r, v->at, "mac %s is no address of a station, expected a unicast address",
-			v->text);
-}
-
-static void
 read_rp_filter(struct cfg_reader *r, const struct cfg_yaml *v, struct cfg_iface *i)
 {
 	static const char *const words[][2] = {{"off", "0"}, {"strict", "1"}, {"loose", "2"}};
@@ -166,6 +157,20 @@ read_rp_filter(struct cfg_reader *r, const struct cfg_yaml *v, struct cfg_iface 
 	}
 	cfg_error(r, v->at, "'%s' is no value of rp_filter, expected off, strict or loose",
 		cfg_quote(v->text, text));
+}
+
+/* Keys that only a sharer of an adapter has. */
+static void
+refuse_sharing(struct cfg_reader *r, const struct cfg_yaml *map, const struct cfg_iface *i)
+{
+	static const char *const keys[] = {"router", "oat", "isolation", "devices", "echo_filter", "promiscuous"};
+
+	for (size_t n = 0; i->kind != CFG_OSA && n < CFG_COUNT(keys); n++) {
+		const struct cfg_yaml *v = cfg_yaml_get(map, keys[n]);
+
+		if (v)
+			cfg_error(r, v->at, "%s is on no adapter, expected '%s' only with osa", i->name, keys[n]);
+	}
 }
 
 /* Keys that only some kinds have. */
@@ -202,8 +207,12 @@ read_details(struct cfg_reader *r, const struct iface_text *t, struct cfg_iface 
 		read_addresses(r, addresses, i);
 	if (t->peer)
 		cfg_address(r, "peer", t->peer, &i->peer);
-	if (t->mac)
-		read_mac(r, t->mac, i);
+	if (t->mac) {
+		i->mac_given = true;
+		cfg_read_mac(r, t->mac, &i->mac);
+	}
+	if (i->kind == CFG_OSA)
+		cfg_read_sharer(r, &t->sharer, i);
 	if (t->rp_filter)
 		read_rp_filter(r, t->rp_filter, i);
 	if (t->sourcevipa)
@@ -225,12 +234,10 @@ read_iface(struct cfg_reader *r, const struct cfg_yaml *key, struct cfg_iface *i
 	i->up = t.up;
 	i->log_martians = t.log_martians;
 	i->proxy_arp = t.proxy_arp;
+	i->hidden = t.hidden;
 	if (!read_kind(r, &t, i))
 		return;
-	if (i->kind == CFG_OSA && i->node->kind != CFG_ROUTER)
-		cfg_error(r, t.kinds[CFG_OSA]->at,
-			"guest %s has an adapter of its own, expected 'lan': sharing an adapter with guests is not there yet",
-			i->node->name);
+	refuse_sharing(r, key->value, i);
 	read_details(r, &t, i);
 }
 

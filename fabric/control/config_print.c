@@ -1,152 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fabric/control/config_line.h"
 #include "fabric/control/config_reader.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* A map written on one line: {key: value, key: value} */
-struct line {
-	const struct config *c;
-	FILE *to;
-	bool more; /* a pair is there already */
-};
-
-/* Words that other readers of YAML take for something else. */
-static bool
-is_reserved(const char *text)
-{
-	static const char *const words[] = {"null", "Null", "NULL", "true", "false", "yes", "no",
-		"on", "off", "True", "False", "Yes", "No", "On", "Off", "y", "n"};
-
-	for (size_t i = 0; i < CFG_COUNT(words); i++) {
-		if (strcmp(text, words[i]) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* Text that means the same without quotes, in a map on one line too. */
-static bool
-is_plain(const char *text)
-{
-	if (!isalnum((unsigned char)text[0]) && text[0] != '/' && text[0] != '_')
-		return false;
-	for (const char *p = text; *p; p++) {
-		bool inside = *p == ':' ? isalnum((unsigned char)p[1]) != 0
-					: *p == ' ' && p[1] && p[1] != ' ' && p[1] != '#';
-
-		if (!isalnum((unsigned char)*p) && !strchr("._-/$@=+", *p) && !inside)
-			return false;
-	}
-	return !is_reserved(text);
-}
-
-/* => the character at *text, which is valid UTF-8, and moves on behind it. */
-static uint32_t
-next_char(const char **text)
-{
-	const uint8_t *p = (const uint8_t *)*text;
-	unsigned more = *p < 0x80 ? 0 : *p < 0xe0 ? 1 : *p < 0xf0 ? 2 : 3;
-	uint32_t c = more ? *p & (0x3fu >> more) : *p;
-
-	for (unsigned i = 1; i <= more; i++)
-		c = c << 6 | (p[i] & 0x3f);
-	*text += more + 1;
-	return c;
-}
-
-static bool
-is_printable(uint32_t c)
-{
-	return (c >= ' ' && c < 0x7f) ||
-	       (c >= 0xa0 && c != 0x2028 && c != 0x2029 && c != 0xfeff && c < 0xfffe) ||
-	       c >= 0x10000;
-}
-
-static void
-write_char(FILE *to, uint32_t c, const char *bytes, size_t n)
-{
-	if (c == '"' || c == '\\')
-		fprintf(to, "\\%c", (int)c);
-	else if (c == '\n')
-		fputs("\\n", to);
-	else if (c == '\t')
-		fputs("\\t", to);
-	else if (is_printable(c))
-		fwrite(bytes, 1, n, to);
-	else if (c < 0x100)
-		fprintf(to, "\\x%02x", c);
-	else
-		fprintf(to, "\\u%04x", c);
-}
-
-static void
-write_word(FILE *to, const char *text)
-{
-	if (is_plain(text)) {
-		fputs(text, to);
-		return;
-	}
-	fputc('"', to);
-	while (*text) {
-		const char *start = text;
-		uint32_t c = next_char(&text);
-
-		write_char(to, c, start, (size_t)(text - start));
-	}
-	fputc('"', to);
-}
-
-static void
-line_open(struct line *l)
-{
-	fputc('{', l->to);
-	l->more = false;
-}
-
-static void
-line_key(struct line *l, const char *key)
-{
-	fprintf(l->to, "%s%s: ", l->more ? ", " : "", key);
-	l->more = true;
-}
-
-static void
-line_word(struct line *l, const char *key, const char *word)
-{
-	line_key(l, key);
-	write_word(l->to, word);
-}
-
-/* The value is left out when it is the default. */
-static void
-line_number(struct line *l, const char *key, uint32_t value, uint32_t fallback)
-{
-	if (value == fallback)
-		return;
-	line_key(l, key);
-	fprintf(l->to, "%u", value);
-}
-
-static void
-line_bool(struct line *l, const char *key, bool value, bool fallback)
-{
-	if (value == fallback)
-		return;
-	line_key(l, key);
-	fputs(value ? "true" : "false", l->to);
-}
-
-static void
-line_address(struct line *l, const char *key, const struct ip_addr *a)
-{
-	char text[ADDR_TEXT];
-
-	if (ip_is_set(a))
-		line_word(l, key, ip_text(a, text));
-}
 
 static void
 line_addresses(struct line *l, const char *key, const struct cfg_iface *i)
@@ -217,8 +76,11 @@ print_iface(struct line *l, const struct cfg_iface *i)
 	}
 	line_bool(l, "log_martians", i->log_martians, false);
 	line_bool(l, "proxy_arp", i->proxy_arp, false);
+	line_bool(l, "hidden", i->hidden, false);
 	if (i->sourcevipa[0])
 		line_word(l, "sourcevipa", i->sourcevipa);
+	if (i->kind == CFG_OSA)
+		print_sharer(l, i);
 	fputs("}\n", l->to);
 }
 
@@ -420,8 +282,9 @@ print_node(const struct config *c, FILE *to, const struct cfg_node *n)
 	fputs("  ", to);
 	write_word(to, n->name);
 	fputs(":\n", to);
-	fprintf(to, "%s%s%s", simulated ? "    simulated: true\n" : "",
-		n->forward ? "    forward: true\n" : "", n->control ? "    control: true\n" : "");
+	fprintf(to, "%s%s%s%s", simulated ? "    simulated: true\n" : "",
+		n->forward ? "    forward: true\n" : "", n->control ? "    control: true\n" : "",
+		n->hidden ? "    hidden: true\n" : "");
 	print_tunables(to, "    ", n->tunables, n->n_tunables);
 	fputs(n->n_ifaces ? "    interfaces:\n" : "", to);
 	for (size_t i = 0; i < n->n_ifaces; i++)
@@ -454,25 +317,6 @@ print_lans(const struct config *c, FILE *to)
 		fputs(": ", to);
 		line_open(&l);
 		line_number(&l, "mtu", c->lans[i].mtu, 1500);
-		fputs("}\n", to);
-	}
-}
-
-static void
-print_osas(const struct config *c, FILE *to)
-{
-	static const char *const sides[] = {"network", "device", "devargs"};
-
-	if (c->n_osas)
-		fputs("osa:\n", to);
-	for (size_t i = 0; i < c->n_osas; i++) {
-		struct line l = {.to = to};
-
-		fputs("  ", to);
-		write_word(to, c->osas[i].name);
-		fputs(": ", to);
-		line_open(&l);
-		line_word(&l, sides[c->osas[i].side], c->osas[i].network);
 		fputs("}\n", to);
 	}
 }

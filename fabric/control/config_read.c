@@ -11,12 +11,7 @@ struct fabric_text {
 
 struct node_text {
 	const struct cfg_yaml *tunables, *interfaces, *routes, *policy_rules, *rules, *sets, *management, *helpers, *nat_addresses, *balance, *run;
-	bool forward, control, hairpin, netns, simulated;
-};
-
-struct osa_text {
-	const struct cfg_yaml *sides[CFG_OSA_DEVARGS + 1];
-	const struct cfg_yaml *mode;
+	bool forward, control, hairpin, netns, simulated, hidden;
 };
 
 #define LATER(type, name) {#name, cfg_read_later, offsetof(struct type, name), 0, 0, NULL}
@@ -36,6 +31,7 @@ static const struct cfg_key router_keys[] = {
 	BOOL(node_text, forward),
 	BOOL(node_text, control),
 	BOOL(node_text, hairpin),
+	BOOL(node_text, hidden),
 	LATER(node_text, tunables),
 	LATER(node_text, interfaces),
 	LATER(node_text, routes),
@@ -55,6 +51,7 @@ static const struct cfg_key guest_keys[] = {
 	BOOL(node_text, netns),
 	BOOL(node_text, simulated),
 	BOOL(node_text, forward),
+	BOOL(node_text, hidden),
 	LATER(node_text, interfaces),
 	LATER(node_text, routes),
 	LATER(node_text, run),
@@ -68,13 +65,6 @@ static const struct cfg_key guest_keys[] = {
 	REFUSED(hairpin, "expected it only on routers"),
 	REFUSED(nat_addresses, "expected them only on routers"),
 	REFUSED(balance, "expected it only on routers"),
-};
-
-static const struct cfg_key osa_keys[] = {
-	{"network", cfg_read_later, offsetof(struct osa_text, sides[CFG_OSA_NETWORK]), 0, 0, NULL},
-	{"device", cfg_read_later, offsetof(struct osa_text, sides[CFG_OSA_DEVICE]), 0, 0, NULL},
-	{"devargs", cfg_read_later, offsetof(struct osa_text, sides[CFG_OSA_DEVARGS]), 0, 0, NULL},
-	LATER(osa_text, mode),
 };
 
 /* What a word may be, when this version knows only one. */
@@ -135,70 +125,6 @@ is_printable(const char *text)
 			return false;
 	}
 	return true;
-}
-
-static void
-read_osa_side(struct cfg_reader *r, const struct cfg_yaml *v, struct cfg_osa *o)
-{
-	static const char *const names[] = {"network", "device", "devargs"};
-	char name[OBJECT_NAME];
-
-	if (!cfg_word(r, names[o->side], v))
-		return;
-	if (o->side == CFG_OSA_NETWORK && !cfg_object_name(r, "a LAN", v, name))
-		return;
-	if (o->side == CFG_OSA_DEVICE && !cfg_iface_name(r, v, name))
-		return;
-	if (!is_printable(v->text))
-		cfg_error(r, v->at, "%s has a control character in it, expected text",
-			names[o->side]);
-	o->network = cfg_copy(r->keep, v->text, strlen(v->text));
-}
-
-static void
-read_osa(struct cfg_reader *r, const struct cfg_yaml *key, struct cfg_osa *o)
-{
-	struct osa_text t = {0};
-	int found = -1;
-
-	if (!cfg_read_map(r, key->value, "an adapter", osa_keys, CFG_COUNT(osa_keys), &t))
-		return;
-	if (t.mode)
-		read_only_choice(r, "mode", t.mode, "qdio");
-	for (int s = 0; s <= CFG_OSA_DEVARGS; s++) {
-		if (t.sides[s] && found >= 0) {
-			cfg_error(r, t.sides[s]->at,
-				"adapter %s has two network sides, expected one", o->name);
-			return;
-		}
-		if (t.sides[s])
-			found = s;
-	}
-	if (found < 0) {
-		cfg_error(r, key->at,
-			"adapter %s has no network side, expected one of network, device, devargs",
-			o->name);
-		return;
-	}
-	o->side = (enum cfg_osa_side)found;
-	read_osa_side(r, t.sides[found], o);
-}
-
-static void
-read_osas(struct cfg_reader *r, const struct cfg_yaml *map)
-{
-	struct config *c = r->c;
-	size_t n = count_children(r, map, "osa");
-
-	c->osas = cfg_alloc(r->keep, n * sizeof(*c->osas));
-	for (const struct cfg_yaml *k = n ? map->first : NULL; k; k = k->next) {
-		struct cfg_osa *o = &c->osas[c->n_osas++];
-
-		o->at = k->at;
-		if (cfg_object_name(r, "an adapter", k, o->name))
-			cfg_index_add(&c->store->osas, o->name, strlen(o->name), o);
-		read_osa(r, k, o);
-	}
 }
 
 static const char *
@@ -313,6 +239,7 @@ read_node(struct cfg_reader *r, const struct cfg_yaml *key, struct cfg_node *n,
 	n->forward = t.forward;
 	n->control = t.control;
 	n->hairpin = t.hairpin;
+	n->hidden = t.hidden;
 	if (!router)
 		read_guest_kind(r, n, key->value, &t);
 	cfg_read_tunables(r, t.tunables, &n->tunables, &n->n_tunables);
@@ -396,7 +323,7 @@ cfg_read_fabric(struct cfg_reader *r, const struct cfg_yaml *root)
 	if (t.tunables)
 		cfg_read_tunables(r, t.tunables, &c->tunables, &c->n_tunables);
 	read_lans(r, t.lans);
-	read_osas(r, t.osa);
+	cfg_read_osas(r, t.osa);
 	routers = count_children(r, t.routers, "routers");
 	guests = count_children(r, t.guests, "guests");
 	c->nodes = cfg_alloc(r->keep, (routers + guests) * sizeof(*c->nodes));

@@ -40,11 +40,16 @@ struct cfg_reader {
 	struct cfg_mark place[CFG_ERRORS_MAX]; /* of each error kept */
 	struct cfg_src_node *src;              /* in step with c->nodes */
 	bool out_of_memory;                    /* an error could not be kept */
+	bool files;                            /* origin is a file: others are found beside it */
 	jmp_buf escape;
 };
 
 /* Keeps one error. Control characters in the message become '?'. */
 void cfg_error(struct cfg_reader *r, struct cfg_mark at, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Keeps one warning, which refuses nothing. */
+void cfg_warn(struct cfg_reader *r, struct cfg_mark at, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 enum { CFG_QUOTE = 72 };
@@ -119,6 +124,8 @@ bool cfg_object_name(
 	struct cfg_reader *r, const char *what, const struct cfg_yaml *word, char out[OBJECT_NAME]);
 bool cfg_user_id(struct cfg_reader *r, const struct cfg_yaml *word, char out[NODE_NAME]);
 
+void cfg_read_mac(struct cfg_reader *r, const struct cfg_yaml *v, struct mac_addr *out);
+
 #define CFG_COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
 /* The parts of the reading, in their order. */
@@ -136,8 +143,28 @@ void cfg_read_helpers(struct cfg_reader *r, struct cfg_node *n, const struct cfg
 uint16_t cfg_helper_port(const char *name);
 void cfg_read_nat_addresses(struct cfg_reader *r, struct cfg_node *n, const struct cfg_yaml *v);
 void cfg_read_balance(struct cfg_reader *r, struct cfg_node *n, const struct cfg_yaml *list);
+
+/* The keys of an interface that are its adapter's matter. */
+struct cfg_sharer_text {
+	const struct cfg_yaml *router, *oat, *isolation, *devices;
+	bool echo_filter, promiscuous;
+};
+
+void cfg_read_osas(struct cfg_reader *r, const struct cfg_yaml *map);
+void cfg_read_sharer(struct cfg_reader *r, const struct cfg_sharer_text *t, struct cfg_iface *i);
+/* Card, machine and network type, in the mode that has been read; the profile follows from the card. */
+void cfg_read_card(struct cfg_reader *r, const struct cfg_yaml *kind, const struct cfg_yaml *machine, const struct cfg_yaml *type,
+	const struct cfg_yaml *profile, struct cfg_osa *o);
+/* The static table from a file, named from the directory of the configuration. */
+void cfg_read_table_file(struct cfg_reader *r, const struct cfg_yaml *name, struct cfg_osa *o);
+
 void cfg_check(struct cfg_reader *r);
 void cfg_check_ifaces(struct cfg_reader *r);
+void cfg_check_osas(struct cfg_reader *r); /* before the interfaces */
+void cfg_check_sharers(struct cfg_reader *r); /* behind links and routes */
+void cfg_check_oat(struct cfg_reader *r, struct cfg_osa *o);
+void cfg_check_lan_exists(struct cfg_reader *r, struct cfg_mark at, const char *name);
+const struct cfg_sharer *cfg_sharer_of(const struct cfg_iface *i); /* the defaults where it has none of its own */
 void cfg_check_links(struct cfg_reader *r);
 void cfg_check_routes(struct cfg_reader *r);
 
@@ -162,6 +189,8 @@ cfg_is_link_local(const struct ip_addr *a)
 	return a->family == AF_INET6 && a->v6[0] == 0xfe && (a->v6[1] & 0xc0) == 0x80;
 }
 
+/* The MTUs that an OSA network of the time has (OSA-7). */
+bool cfg_mtu_of_osa(uint32_t mtu);
 /* The key that makes an interface this kind: "iucv", ... */
 const char *cfg_kind_text(enum cfg_iface_kind kind);
 /* The LAN that an interface is on, directly or through its adapter, or NULL. */

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -67,9 +68,8 @@ assert_same_objects(const struct config *a, const struct config *b)
 	}
 	assert_int_equal(a->n_osas, b->n_osas);
 	for (size_t i = 0; i < a->n_osas; i++) {
-		assert_string_equal(a->osas[i].name, b->osas[i].name);
-		assert_string_equal(a->osas[i].network, b->osas[i].network);
-		assert_int_equal(a->osas[i].side, b->osas[i].side);
+		if (!config_osa_equal(&a->osas[i], &b->osas[i]))
+			fail_msg("%s: adapter %s is not the same after printing", a->origin, a->osas[i].name);
 	}
 	assert_int_equal(a->n_tunables, b->n_tunables);
 	for (size_t i = 0; i < a->n_tunables; i++) {
@@ -107,6 +107,16 @@ check_good(const char *path)
 	check_round_trip(c);
 	config_free(c);
 	cfg_errors_free(&errs);
+}
+
+static void
+write_text(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	assert_int_equal(fclose(f), 0);
 }
 
 static char *
@@ -206,6 +216,86 @@ test_golden_bad(void **state)
 {
 	(void)state;
 	assert_true(each_file("tests/golden/bad", check_bad) >= 45);
+}
+
+/* Warnings refuse nothing, and printing keeps them true. */
+static void
+check_warned(const char *path)
+{
+	const char *base = strrchr(path, '/') + 1, *expect[EXPECT_MAX];
+	struct cfg_errors errs;
+	struct config *c;
+	char line[2048];
+	size_t len, n;
+	char *text = slurp(path, &len);
+
+	assert_int_equal(config_read(text, len, base, &c, &errs), 0);
+	n = expectations(text, expect);
+	assert_int_equal(c->n_warnings, n);
+	assert_true(n > 0);
+	for (size_t i = 0; i < n; i++) {
+		snprintf(line, sizeof(line), "%s:%s", base, expect[i]);
+		assert_string_equal(c->warnings[i], line);
+	}
+	check_round_trip(c);
+	config_free(c);
+	cfg_errors_free(&errs);
+	free(text);
+}
+
+static void
+test_golden_warn(void **state)
+{
+	(void)state;
+	assert_true(each_file("tests/golden/warn", check_warned) >= 3);
+}
+
+/* A table file: found beside the configuration, its lines told by their number, and never from a text alone. */
+static void
+test_table_file(void **state)
+{
+	static const char yaml[] = "fabric: t\nlans: {ext: }\nosa: {o1: {network: ext, mode: ose, table: office.oat}}\n"
+		"routers: {p: {interfaces: {eth0: {osa: o1, address: 192.0.2.2/24}}}}\n";
+	static const struct {
+		const char *table, *expect; /* NULL: good, with two entries */
+	} rows[] = {
+		{"* an OAT\n192.0.2.2 p\n\n  192.0.2.3\tP  eth0 # behind it\n;end", NULL},
+		{"192.0.2.2 p\n192.0.2.3", "3:44: line 2 of office.oat is no entry, expected ADDRESS NODE [INTERFACE]"},
+		{"192.0.2 p", "3:44: line 1 of office.oat is no entry, expected ADDRESS NODE [INTERFACE]"},
+		{"192.0.2.2 p eth0 eth1", "3:44: line 1 of office.oat is no entry, expected ADDRESS NODE [INTERFACE]"},
+		{"192.0.2.2 q", "3:44: there is no router or guest 'q', expected one of them"},
+	};
+	char dir[] = "/tmp/rookery-table-XXXXXX", path[64], oat[64], line[256];
+	struct cfg_errors errs;
+	struct config *c;
+
+	(void)state;
+	assert_int_equal(config_read(yaml, strlen(yaml), "text", &c, &errs), -EINVAL);
+	assert_string_equal(errs.text[0], "text:3:44: office.oat cannot be read (this text is in no file), expected the entries "
+		"themselves, or a file beside the configuration");
+	cfg_errors_free(&errs);
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/t.yaml", dir);
+	snprintf(oat, sizeof(oat), "%s/office.oat", dir);
+	write_text(path, yaml);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		write_text(oat, rows[i].table);
+		assert_int_equal(config_load(path, &c, &errs), rows[i].expect ? -EINVAL : 0);
+		if (rows[i].expect) {
+			snprintf(line, sizeof(line), "%s:%s", path, rows[i].expect);
+			assert_string_equal(errs.text[0], line);
+		} else {
+			assert_int_equal(c->osas[0].n_table, 2);
+			assert_true(c->osas[0].table_file);
+			assert_string_equal(c->osas[0].table[1].iface, "eth0");
+			check_round_trip(c);
+			config_free(c);
+		}
+		cfg_errors_free(&errs);
+	}
+	unlink(oat);
+	unlink(path);
+	rmdir(dir);
 }
 
 static const char completed[] =
@@ -557,6 +647,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_golden_good),
 		cmocka_unit_test(test_golden_bad),
+		cmocka_unit_test(test_golden_warn),
+		cmocka_unit_test(test_table_file),
 		cmocka_unit_test(test_completion),
 		cmocka_unit_test(test_default_route),
 		cmocka_unit_test(test_derived_mac),
