@@ -85,6 +85,7 @@ struct cfg_iface {
 
 	/* completed by the check */
 	struct cfg_node *node; /* owner */
+	bool frames;           /* config_iface_frames() */
 	struct cfg_iface *far; /* CFG_IUCV, CFG_CTC: the other end */
 };
 

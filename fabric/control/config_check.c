@@ -333,6 +333,7 @@ cfg_check_ifaces(struct cfg_reader *r)
 			if (s->bad)
 				continue;
 			check_target(&k, s->map, s->iface);
+			s->iface->frames = config_iface_frames(r->c, s->iface);
 			check_mtu(r, s->map, s->iface);
 			check_addresses(&k, s->map, s->iface);
 			check_mac(&k, s->map, s->iface);

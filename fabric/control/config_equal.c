@@ -92,7 +92,7 @@ same_iface(const struct cfg_iface *a, const struct cfg_iface *b)
 	       (link || strcmp(a->target, b->target) == 0) && same_addresses(a, b) &&
 	       ip_equal(&a->peer, &b->peer) && a->mtu == b->mtu && mac_equal(&a->mac, &b->mac) &&
 	       a->up == b->up && a->rp_filter == b->rp_filter &&
-	       a->log_martians == b->log_martians && a->proxy_arp == b->proxy_arp && a->hidden == b->hidden &&
+	       a->log_martians == b->log_martians && a->proxy_arp == b->proxy_arp && a->hidden == b->hidden && a->frames == b->frames &&
 	       config_sharer_equal(a, b) &&
 	       strcmp(a->sourcevipa, b->sourcevipa) == 0 && same_far(a, b);
 }

@@ -16,11 +16,13 @@
  */
 #include "fabric/keeper/keeper.h"
 
+#include "fabric/keeper/carriers.h"
 #include "fabric/keeper/hosts.h"
 #include "fabric/keeper/offer.h"
 #include "fabric/keeper/osadev.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,6 +156,8 @@ prepare_osa(struct change *c, const struct cfg_osa *osa, struct fault *why)
 		c->n_osadevs++;
 		return 0;
 	}
+	if (carriers_watch(c->k, why) < 0)
+		return -ECANCELED;
 	memcpy(is->name, osa->name, sizeof(is->name));
 	is->device = strdup(osa->network);
 	if (is->device == NULL)
@@ -163,6 +167,8 @@ prepare_osa(struct change *c, const struct cfg_osa *osa, struct fault *why)
 		free(is->device);
 		return is->fd;
 	}
+	is->ifindex = if_nametoindex(osa->network);
+	is->up = osadev_running(osa->network);
 	c->n_osadevs++;
 	return 0;
 }
@@ -368,6 +374,7 @@ settle(struct change *c)
 	k->config = c->to;
 	settle_bundle(c);
 	k->serial++;
+	carriers_tell(k);
 }
 
 static int

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "fabric/keeper/diff.h"
+#include "fabric/keeper/diff_say.h"
 
 #include "fabric/keeper/netns.h"
 
@@ -9,12 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
-struct diff {
-	json_t *actions;
-	const struct cfg_node *from, *to; /* the node at hand */
-};
-
-static void __attribute__((format(printf, 2, 3))) say(struct diff *d, const char *format, ...)
+void
+diff_say(struct diff *d, const char *format, ...)
 {
 	json_t *text;
 	va_list ap;
@@ -25,8 +21,8 @@ static void __attribute__((format(printf, 2, 3))) say(struct diff *d, const char
 	json_array_append_new(d->actions, text);
 }
 
-static const char *
-node_word(const struct cfg_node *n)
+const char *
+diff_node_word(const struct cfg_node *n)
 {
 	return n->kind == CFG_ROUTER ? "router" : "guest";
 }
@@ -142,9 +138,9 @@ static void
 link_action(struct diff *d, const struct named *from, const struct named *to)
 {
 	if (from == NULL)
-		say(d, "add link %s", to->text);
+		diff_say(d, "add link %s", to->text);
 	else if (to == NULL)
-		say(d, "remove link %s", from->text);
+		diff_say(d, "remove link %s", from->text);
 }
 
 /* ---- routes ---- */
@@ -185,7 +181,7 @@ say_route(struct diff *d, const char *verb, const struct cfg_route *r)
 	char prefix[PREFIX_TEXT];
 	char *hops = print_hops(r);
 
-	say(d, "%s route %s: %s%s%s", verb, d->to->name, types[r->type],
+	diff_say(d, "%s route %s: %s%s%s", verb, d->to->name, types[r->type],
 		prefix_text(&r->to, prefix), hops != NULL ? hops : "");
 	free(hops);
 }
@@ -247,22 +243,24 @@ addresses_equal(const struct cfg_iface *a, const struct cfg_iface *b)
 static void
 changed_interface(struct diff *d, const struct cfg_iface *was, const struct cfg_iface *is)
 {
-	const char *word = node_word(d->to), *node = d->to->name;
+	const char *word = diff_node_word(d->to), *node = d->to->name;
 
 	if (was->kind != is->kind || strcasecmp(was->target, is->target) != 0)
-		say(d, "change %s %s: %s is attached to %s", word, node, is->name, is->target);
+		diff_say(d, "change %s %s: %s is attached to %s", word, node, is->name, is->target);
 	if (!addresses_equal(was, is))
-		say(d, "change %s %s: addresses of %s", word, node, is->name);
+		diff_say(d, "change %s %s: addresses of %s", word, node, is->name);
 	if (was->mtu != is->mtu)
-		say(d, "change %s %s: mtu of %s from %u to %u", word, node, is->name, was->mtu,
+		diff_say(d, "change %s %s: mtu of %s from %u to %u", word, node, is->name, was->mtu,
 			is->mtu);
 	if (was->up != is->up)
-		say(d, "change %s %s: %s %s", word, node, is->name, is->up ? "up" : "down");
+		diff_say(d, "change %s %s: %s %s", word, node, is->name, is->up ? "up" : "down");
 	if (!mac_equal(&was->mac, &is->mac))
-		say(d, "change %s %s: MAC address of %s", word, node, is->name);
+		diff_say(d, "change %s %s: MAC address of %s", word, node, is->name);
 	if (was->rp_filter != is->rp_filter || was->log_martians != is->log_martians ||
-		was->proxy_arp != is->proxy_arp || strcmp(was->sourcevipa, is->sourcevipa) != 0)
-		say(d, "change %s %s: settings of %s", word, node, is->name);
+		was->proxy_arp != is->proxy_arp || was->hidden != is->hidden || strcmp(was->sourcevipa, is->sourcevipa) != 0)
+		diff_say(d, "change %s %s: settings of %s", word, node, is->name);
+	if (is->kind == CFG_OSA && was->kind == CFG_OSA)
+		diff_sharer(d, was, is);
 }
 
 /* An interface that is the end of a link is announced with the link. */
@@ -279,7 +277,7 @@ interface_actions(struct diff *d)
 		const struct cfg_iface *was = &d->from->ifaces[i];
 
 		if (config_iface(d->to, was->name) == NULL && !announced(was))
-			say(d, "remove interface %s:%s", d->to->name, was->name);
+			diff_say(d, "remove interface %s:%s", d->to->name, was->name);
 	}
 	for (size_t i = 0; i < d->to->n_ifaces; i++) {
 		const struct cfg_iface *is = &d->to->ifaces[i];
@@ -288,7 +286,7 @@ interface_actions(struct diff *d)
 		if (was != NULL)
 			changed_interface(d, was, is);
 		else if (!announced(is))
-			say(d, "add interface %s:%s", d->to->name, is->name);
+			diff_say(d, "add interface %s:%s", d->to->name, is->name);
 	}
 }
 
@@ -311,7 +309,7 @@ program_actions(
 {
 	for (size_t i = 0; i < a->n_run; i++)
 		if (count_line(a, a->run[i], i) >= count_line(b, a->run[i], b->n_run))
-			say(d, "%s program in %s: %s", verb, a->name, a->run[i]);
+			diff_say(d, "%s program in %s: %s", verb, a->name, a->run[i]);
 }
 
 static bool
@@ -347,12 +345,12 @@ tunable_actions(struct diff *d, const char *whose, const struct cfg_tunable *fro
 {
 	for (size_t i = 0; i < n_from; i++)
 		if (find_tunable(to, n_to, from[i].name) == NULL)
-			say(d, "set tunable %s of %s to its default", from[i].name, whose);
+			diff_say(d, "set tunable %s of %s to its default", from[i].name, whose);
 	for (size_t i = 0; i < n_to; i++) {
 		const struct cfg_tunable *was = find_tunable(from, n_from, to[i].name);
 
 		if (was == NULL || was->value != to[i].value)
-			say(d, "set tunable %s of %s to %lld", to[i].name, whose,
+			diff_say(d, "set tunable %s of %s to %lld", to[i].name, whose,
 				(long long)to[i].value);
 	}
 }
@@ -379,20 +377,22 @@ changed_node(struct diff *d)
 	const struct cfg_node *from = d->from, *to = d->to;
 
 	if (made_anew(from, to)) {
-		say(d, "replace %s %s", node_word(to), to->name);
+		diff_say(d, "replace %s %s", diff_node_word(to), to->name);
 		return;
 	}
 	if (from->forward != to->forward)
-		say(d, "change %s %s: forward %s", node_word(to), to->name,
+		diff_say(d, "change %s %s: forward %s", diff_node_word(to), to->name,
 			to->forward ? "on" : "off");
+	if (from->hidden != to->hidden)
+		diff_say(d, "change %s %s: hidden %s", diff_node_word(to), to->name, to->hidden ? "on" : "off");
 	if (from->control != to->control)
-		say(d, "%s control namespace of %s", to->control ? "add" : "remove", to->name);
+		diff_say(d, "%s control namespace of %s", to->control ? "add" : "remove", to->name);
 	interface_actions(d);
 	route_actions(d);
 	if (!rules_equal(from, to))
-		say(d, "change %s %s: rules", node_word(to), to->name);
+		diff_say(d, "change %s %s: rules", diff_node_word(to), to->name);
 	if (!config_nat_equal(from, to))
-		say(d, "change %s %s: hairpin, nat_addresses or balance", node_word(to), to->name);
+		diff_say(d, "change %s %s: hairpin, nat_addresses or balance", diff_node_word(to), to->name);
 	tunable_actions(
 		d, to->name, from->tunables, from->n_tunables, to->tunables, to->n_tunables);
 	program_actions(d, "end", from, to);
@@ -403,9 +403,9 @@ static void
 node_action(struct diff *d, const struct named *from, const struct named *to)
 {
 	if (from == NULL) {
-		say(d, "add %s %s", node_word(to->node), to->node->name);
+		diff_say(d, "add %s %s", diff_node_word(to->node), to->node->name);
 	} else if (to == NULL) {
-		say(d, "remove %s %s", node_word(from->node), from->node->name);
+		diff_say(d, "remove %s %s", diff_node_word(from->node), from->node->name);
 	} else {
 		d->from = from->node;
 		d->to = to->node;
@@ -413,38 +413,22 @@ node_action(struct diff *d, const struct named *from, const struct named *to)
 	}
 }
 
-/* ---- LANs and adapters ---- */
+/* ---- LANs ---- */
 
 static void
 lan_actions(struct diff *d, const struct config *from, const struct config *to)
 {
 	for (size_t i = 0; i < from->n_lans; i++)
 		if (config_lan(to, from->lans[i].name) == NULL)
-			say(d, "remove lan %s", from->lans[i].name);
+			diff_say(d, "remove lan %s", from->lans[i].name);
 	for (size_t i = 0; i < to->n_lans; i++) {
 		const struct cfg_lan *was = config_lan(from, to->lans[i].name);
 
 		if (was == NULL)
-			say(d, "add lan %s", to->lans[i].name);
+			diff_say(d, "add lan %s", to->lans[i].name);
 		else if (was->mtu != to->lans[i].mtu)
-			say(d, "change lan %s: mtu from %u to %u", was->name, was->mtu,
+			diff_say(d, "change lan %s: mtu from %u to %u", was->name, was->mtu,
 				to->lans[i].mtu);
-	}
-}
-
-static void
-osa_actions(struct diff *d, const struct config *from, const struct config *to)
-{
-	for (size_t i = 0; i < from->n_osas; i++)
-		if (config_osa(to, from->osas[i].name) == NULL)
-			say(d, "remove osa %s", from->osas[i].name);
-	for (size_t i = 0; i < to->n_osas; i++) {
-		const struct cfg_osa *is = &to->osas[i], *was = config_osa(from, is->name);
-
-		if (was == NULL)
-			say(d, "add osa %s", is->name);
-		else if (was->side != is->side || strcmp(was->network, is->network) != 0)
-			say(d, "change osa %s: it is on %s", is->name, is->network);
 	}
 }
 
@@ -459,7 +443,7 @@ diff_actions(const struct config *from, const struct config *to)
 		tunable_actions(&d, "the fabric", from->tunables, from->n_tunables, to->tunables,
 			to->n_tunables);
 		lan_actions(&d, from, to);
-		osa_actions(&d, from, to);
+		diff_osas(&d, from, to);
 		merge(&d, &a, &b, node_action);
 		merge(&d, &la, &lb, link_action);
 	}

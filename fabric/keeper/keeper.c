@@ -22,6 +22,8 @@
  */
 #include "fabric/keeper/keeper.h"
 
+#include "fabric/keeper/carriers.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -316,6 +318,7 @@ end(struct keeper *k, const char *error)
 	if (k->hosts >= 0)
 		close(k->hosts);
 	run_dir_close(&k->run);
+	carriers_end(k);
 	close(k->terminations.fd);
 	close(k->deaths.fd);
 	close(k->epoll);
@@ -332,7 +335,7 @@ init(struct keeper *k, const struct keeper_options *options)
 	k->started_ms = keeper_now_ms();
 	k->console = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	k->epoll = k->hosts = k->run.fd = k->run.root = -1;
-	k->terminations.fd = k->deaths.fd = k->listener.fd = k->engine_watch.fd = -1;
+	k->terminations.fd = k->deaths.fd = k->listener.fd = k->engine_watch.fd = k->carriers.fd = -1;
 	k->engine.listener = k->sweeper.pipe = -1;
 	wire_init(&k->engine.wire, -1);
 	if (options->ready_fd >= 0)

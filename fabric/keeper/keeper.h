@@ -29,6 +29,8 @@ struct osadev {
 	char name[OBJECT_NAME]; /* of the adapter */
 	char *device;
 	int fd;
+	unsigned ifindex;
+	bool up;   /* it has a carrier, as last reported */
 	bool held; /* the engine has it */
 };
 
@@ -44,6 +46,7 @@ struct keeper {
 	int epoll, hosts;    /* descriptors */
 	struct rlimit files; /* as found */
 	struct watcher terminations, deaths, listener, engine_watch;
+	struct watcher carriers; /* of the devices that adapters stand on (carriers.c); fd -1 while there never was one */
 	struct run_dir run;
 	struct sweeper sweeper;
 	struct engine_child engine;

@@ -139,11 +139,27 @@ namespace_settings(const struct cfg_node *node, const char *sys, struct fault *w
 	if ((rc = setting(sys, "net/ipv4", "ip_forward", forwards(node) ? "1" : "0", why)) < 0 ||
 		(rc = setting(sys, "net/ipv4/conf/all", "rp_filter", "0", why)) < 0 ||
 		(rc = setting(sys, "net/ipv4/conf/default", "rp_filter", "0", why)) < 0 ||
+		(rc = setting(sys, "net/ipv4/conf/all", "arp_ignore", "0", why)) < 0 ||
+		(rc = setting(sys, "net/ipv4/conf/default", "arp_ignore", "0", why)) < 0 ||
+		(rc = setting(sys, "net/ipv4/conf/all", "arp_announce", "0", why)) < 0 ||
+		(rc = setting(sys, "net/ipv4/conf/default", "arp_announce", "0", why)) < 0 ||
 		(rc = setting(sys, "net/ipv4", "ip_unprivileged_port_start", "0", why)) < 0 ||
 		(rc = setting(sys, "net/ipv6/conf/default", "disable_ipv6", "1", why)) < 0)
 		return rc;
 	allow_ping(sys);
 	return 0;
+}
+
+/* What `hidden` was in kernels that had it, both switches together: to answer ARP for its own addresses only, and to ask with none but those. */
+static int
+hide(const struct cfg_iface *is, bool hidden, const char *sys, struct fault *why)
+{
+	char dir[64];
+	int rc;
+
+	snprintf(dir, sizeof(dir), "net/ipv4/conf/%s", is->name);
+	rc = setting(sys, dir, "arp_ignore", hidden ? "1" : "0", why);
+	return rc < 0 ? rc : setting(sys, dir, "arp_announce", hidden ? "2" : "0", why);
 }
 
 static int
@@ -169,9 +185,7 @@ interface_settings(
 static enum tundev_kind
 device_kind(const struct cfg_node *node, const struct cfg_iface *iface)
 {
-	bool shared = iface->kind == CFG_LAN || iface->kind == CFG_OSA;
-
-	return shared && node->kind != CFG_ROUTER ? TUNDEV_ETHERNET : TUNDEV_IP;
+	return iface->frames && node->kind != CFG_ROUTER ? TUNDEV_ETHERNET : TUNDEV_IP;
 }
 
 bool
@@ -297,7 +311,16 @@ set_link(struct rtnl *r, const struct cfg_iface *was, const struct cfg_iface *is
 	return rtnl_link_set(r, ifindex, &l);
 }
 
-/* `was` is NULL for a device that has just been made. Addresses go in first: up is the last step.
+/* One switch of the two without the other does nothing (OSA-28). */
+static bool
+is_hidden(const struct cfg_node *node, const struct cfg_iface *iface)
+{
+	return node->hidden && iface->hidden;
+}
+
+/*
+ * `was` is NULL for a device that has just been made. What it answers to ARP is settled before it can be asked, addresses go in, and up is
+ * the last step.
  */
 static int
 configure(struct rtnl *r, const struct cfg_node *from, const struct cfg_iface *was,
@@ -308,6 +331,8 @@ configure(struct rtnl *r, const struct cfg_node *from, const struct cfg_iface *w
 
 	if (rc < 0 && was != NULL)
 		return 0; /* someone in there has removed it */
+	if (rc == 0 && is_hidden(to, is) != (was != NULL && is_hidden(from, was)) && hide(is, is_hidden(to, is), sys, why) < 0)
+		return -ECANCELED;
 	if (rc == 0)
 		rc = drop_addresses(r, from, was, to, is, ifindex);
 	if (rc == 0)
@@ -317,7 +342,9 @@ configure(struct rtnl *r, const struct cfg_node *from, const struct cfg_iface *w
 	if (rc < 0)
 		return fault_set(
 			why, rc, "cannot set up interface %s: %s", is->name, strerror(-rc));
-	return to->kind == CFG_ROUTER ? 0 : interface_settings(was, is, sys, why);
+	if (to->kind == CFG_ROUTER)
+		return 0;
+	return interface_settings(was, is, sys, why);
 }
 
 static int

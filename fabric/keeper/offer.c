@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "fabric/keeper/offer.h"
 
+#include "fabric/keeper/carriers.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -167,6 +169,8 @@ offer_restore(struct keeper *k, struct fault *why)
 	}
 	for (size_t i = 0; rc == 0 && i < k->n_osadevs; i++)
 		k->osadevs[i].held = true;
+	if (rc == 0)
+		carriers_tell(k);
 	return rc;
 }
 

@@ -6,7 +6,9 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -53,4 +55,19 @@ osadev_open(const char *osa, const char *device, struct fault *why)
 			strerror(-rc));
 	}
 	return fd;
+}
+
+bool
+osadev_running(const char *device)
+{
+	struct ifreq ifr = {0};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool running;
+
+	if (fd < 0)
+		return true; /* the first report will tell */
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", device);
+	running = ioctl(fd, SIOCGIFFLAGS, &ifr) == 0 && (ifr.ifr_flags & (IFF_UP | IFF_RUNNING)) == (IFF_UP | IFF_RUNNING);
+	close(fd);
+	return running;
 }

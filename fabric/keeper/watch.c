@@ -39,6 +39,7 @@ link_event(const struct nlmsghdr *h, struct watch_event *e)
 	*e = (struct watch_event){.kind = WATCH_LINK,
 		.ifindex = (unsigned)m->ifi_index,
 		.up = h->nlmsg_type == RTM_NEWLINK && (m->ifi_flags & IFF_UP) != 0};
+	e->carrier = e->up && (m->ifi_flags & IFF_RUNNING) != 0;
 	return true;
 }
 

@@ -16,7 +16,7 @@ int watch_open(void);
 struct watch_event {
 	enum { WATCH_LINK, WATCH_ADDRESS } kind;
 	unsigned ifindex;
-	bool up;                /* WATCH_LINK: administratively up */
+	bool up, carrier;       /* WATCH_LINK: administratively up; and with a carrier */
 	bool present;           /* WATCH_ADDRESS: added; else removed */
 	struct ip_prefix local; /* WATCH_ADDRESS */
 };
