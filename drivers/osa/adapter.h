@@ -114,6 +114,9 @@ uint16_t adapter_delip(struct adapter *a, struct env *env, struct sharer *s, con
 /* Entries of the static table (OSE): owned by `s` whether it is active or not. The same codes. */
 uint16_t adapter_static(struct adapter *a, struct env *env, struct sharer *s, const struct ip_addr *addr, struct osa_answer *answer);
 
+/* Without those: before they are loaded anew. */
+void adapter_clear_static(struct adapter *a, struct env *env);
+
 /* The sharer's stack has come up or gone down: for sharer.c. Registrations end with it, static entries and roles do not. */
 void adapter_activity(struct adapter *a, struct env *env, struct sharer *s, bool active);
 /* What sharer_set() has changed of an attached sharer: target, MAC address. */

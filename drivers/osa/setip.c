@@ -196,18 +196,52 @@ setip_withdraw(struct adapter *a, struct env *env, const struct ip_addr *addr, c
 	sharer_lost(s, &lost, &why);
 }
 
-void
-setip_end(struct adapter *a, struct env *env, uint16_t slot, bool all)
+/* => whether there were any. The last entry takes the place of one that goes, and has been looked at. */
+static bool
+delete_all(struct adapter *a, bool (*is_one)(const struct oat_entry *e, uint16_t slot), uint16_t slot)
 {
 	size_t n;
 	struct oat_entry *list = oat_entries(a->oat, &n);
+	bool found = false;
 
-	/* the last entry takes the place of one that goes, and has been looked at */
 	for (size_t i = n; i-- > 0;) {
 		struct ip_addr addr = list[i].addr;
 
-		if (list[i].sharer == slot && (all || !(list[i].flags & OAT_STATIC)))
-			oat_del(a->oat, &addr);
+		if (is_one(&list[i], slot))
+			found = oat_del(a->oat, &addr) == 0;
 	}
-	adapter_changed(a, env);
+	return found;
+}
+
+static bool
+is_of(const struct oat_entry *e, uint16_t slot)
+{
+	return e->sharer == slot;
+}
+
+static bool
+is_registered_by(const struct oat_entry *e, uint16_t slot)
+{
+	return e->sharer == slot && !(e->flags & OAT_STATIC);
+}
+
+static bool
+is_static(const struct oat_entry *e, uint16_t slot)
+{
+	(void)slot;
+	return e->flags & OAT_STATIC;
+}
+
+void
+setip_end(struct adapter *a, struct env *env, uint16_t slot, bool all)
+{
+	if (delete_all(a, all ? is_of : is_registered_by, slot))
+		adapter_changed(a, env);
+}
+
+void
+adapter_clear_static(struct adapter *a, struct env *env)
+{
+	if (delete_all(a, is_static, SHARER_NONE))
+		adapter_changed(a, env);
 }

@@ -32,8 +32,8 @@ sharer_new(const char *name)
 	return s;
 }
 
-static void
-free_lists(struct sharer_settings *set)
+void
+sharer_settings_fini(struct sharer_settings *set)
 {
 	free(set->takeover.list);
 	free(set->own);
@@ -45,8 +45,10 @@ sharer_free(struct sharer *s)
 {
 	if (!s)
 		return;
-	free_lists(&s->set);
+	sharer_settings_fini(&s->set);
 	free(s->wanted);
+	free(s->asked);
+	free(s->seen);
 	free(s->groups);
 	free(s);
 }
@@ -68,17 +70,45 @@ by_length(const void *x, const void *y)
 	return (int)b->to.len - (int)a->to.len;
 }
 
-void
+static void
+sort(struct sharer_settings *set)
+{
+	if (set->n_own)
+		qsort(set->own, set->n_own, sizeof(*set->own), by_address);
+	if (set->n_routes)
+		qsort(set->routes, set->n_routes, sizeof(*set->routes), by_length);
+}
+
+static bool
+same_list(const void *x, size_t n, const void *y, size_t m, size_t each)
+{
+	return n == m && (n == 0 || memcmp(x, y, n * each) == 0);
+}
+
+static bool
+same_settings(const struct sharer_settings *x, const struct sharer_settings *y)
+{
+	return x->target.kind == y->target.kind && x->target.a == y->target.a && x->target.b == y->target.b &&
+	       mac_equal(&x->mac, &y->mac) && x->router == y->router && x->echo_filter == y->echo_filter &&
+	       x->promiscuous == y->promiscuous && x->takeover.enabled == y->takeover.enabled &&
+	       x->takeover.invert4 == y->takeover.invert4 && x->takeover.invert6 == y->takeover.invert6 &&
+	       same_list(x->takeover.list, x->takeover.n, y->takeover.list, y->takeover.n, sizeof(*x->takeover.list)) &&
+	       same_list(x->own, x->n_own, y->own, y->n_own, sizeof(*x->own)) &&
+	       same_list(x->routes, x->n_routes, y->routes, y->n_routes, sizeof(*x->routes));
+}
+
+bool
 sharer_set(struct sharer *s, struct sharer_settings *set)
 {
-	free_lists(&s->set);
+	bool same;
+
+	sort(set);
+	same = same_settings(&s->set, set);
 	set->isolation = s->set.isolation;
+	sharer_settings_fini(&s->set);
 	s->set = *set;
 	*set = (struct sharer_settings){0};
-	if (s->set.n_own)
-		qsort(s->set.own, s->set.n_own, sizeof(*s->set.own), by_address);
-	if (s->set.n_routes)
-		qsort(s->set.routes, s->set.n_routes, sizeof(*s->set.routes), by_length);
+	return !same;
 }
 
 bool
@@ -310,6 +340,63 @@ sharer_retry(struct sharer *s, struct env *env)
 		else
 			i++;
 	}
+}
+
+static int
+by_entry(const void *x, const void *y)
+{
+	const struct asked *a = x, *b = y;
+	int order = by_address(&a->addr, &b->addr);
+
+	return order ? order : (int)a->kind - (int)b->kind;
+}
+
+/* Calls `f` for each entry of `list` that is not in `other`; both are sorted. An address that is there twice counts once. */
+static void
+for_each_missing(struct sharer *s, struct env *env, const struct asked *list, size_t n, const struct asked *other, size_t m,
+		void (*f)(struct sharer *s, struct env *env, const struct asked *a))
+{
+	size_t k = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (i && by_entry(&list[i - 1], &list[i]) == 0)
+			continue;
+		while (k < m && by_entry(&other[k], &list[i]) < 0)
+			k++;
+		if (k == m || by_entry(&other[k], &list[i]) != 0)
+			f(s, env, &list[i]);
+	}
+}
+
+static void
+release_one(struct sharer *s, struct env *env, const struct asked *a)
+{
+	sharer_del(s, env, &a->addr, a->kind);
+}
+
+static void
+ask_one(struct sharer *s, struct env *env, const struct asked *a)
+{
+	sharer_add(s, env, &a->addr, a->kind, NULL);
+}
+
+void
+sharer_release(struct sharer *s, struct env *env, struct asked *list, size_t n)
+{
+	if (n)
+		qsort(list, n, sizeof(*list), by_entry);
+	for_each_missing(s, env, s->asked, s->n_asked, list, n, release_one);
+}
+
+void
+sharer_ask(struct sharer *s, struct env *env, struct asked *list, size_t n)
+{
+	if (n)
+		qsort(list, n, sizeof(*list), by_entry);
+	for_each_missing(s, env, list, n, s->asked, s->n_asked, ask_one);
+	free(s->asked);
+	s->asked = list;
+	s->n_asked = n;
 }
 
 void

@@ -28,6 +28,12 @@ struct wanted {
 	char holder[OSA_HOLDER]; /* with a code: who has it instead */
 };
 
+/* What a stack asks for by itself, not by hand: an entry of the policy, the configuration or the link hook. */
+struct asked {
+	struct ip_addr addr;
+	enum osa_entry kind;
+};
+
 /* Where a guest's packets go on the LAN; a router says so itself. */
 struct sharer_route {
 	struct ip_prefix to;
@@ -56,6 +62,11 @@ struct sharer {
 	struct sharer_settings set;
 	struct wanted *wanted;
 	size_t n_wanted, size_wanted;
+	struct asked *asked;   /* of these by itself, sorted */
+	size_t n_asked;
+	bool seen_known;       /* a guest's namespace has said which addresses it has: */
+	struct ip_addr *seen;
+	size_t n_seen;
 	struct ip_addr *groups; /* multicast addresses that it has registered */
 	size_t n_groups;
 };
@@ -64,8 +75,17 @@ struct sharer {
 struct sharer *sharer_new(const char *name);
 /* It is on no adapter any more. */
 void sharer_free(struct sharer *s);
-/* Takes the settings with their lists. The isolation stays: adapter_isolate() changes it. */
-void sharer_set(struct sharer *s, struct sharer_settings *set);
+/* Frees the lists. */
+void sharer_settings_fini(struct sharer_settings *set);
+/* Takes the settings with their lists. The isolation stays: adapter_isolate() changes it. => whether anything is different now. */
+bool sharer_set(struct sharer *s, struct sharer_settings *set);
+
+/*
+ * What the stack asks for by itself is `list` from now on. In two steps, so that what moves from one sharer to another is free when it is asked for:
+ * sharer_release() gives up what is not in the list, sharer_ask() takes the list and asks for the rest. Both sort it.
+ */
+void sharer_release(struct sharer *s, struct env *env, struct asked *list, size_t n);
+void sharer_ask(struct sharer *s, struct env *env, struct asked *list, size_t n);
 
 /* For the port: another sharer has taken the address over, or (0xe00a) somebody on the LAN has it: then it is not wanted any more. */
 void sharer_lost(struct sharer *s, const struct ip_addr *addr, const struct osa_answer *why);

@@ -49,6 +49,12 @@
  *   {"op":"probe","node":ROUTER,"to":ADDR,"ttl":N?,"size":N?,"df":bool?,"src":ADDR?,"timeout_ms":N?,"seq":N?}
  *                   => {"ok","reply":"echo"|"time-exceeded"|"unreachable"|"timeout"|"drop","from":ADDR?,"code":N?,"mtu":N?,
  *                       "ttl":N?,"rtt_us":X?,"size":N?,"reason":TEXT?}  `size`: ICMP payload bytes, both ways    -- "drop": our own engine dropped it, `reason` says why
+ *   {"op":"osa","osa":NAME,"do":D,...}   an adapter, live; the next apply puts back what the configuration says (also from the keeper)
+ *       role, "node","interface"?,"role":WORD,"protocol":"ipv4"|"ipv6"?    both protocols without
+ *       add, del, "node","interface"?,"address":ADDR,"kind":"address"|"vipa"|"rxip"?   add may be ok with "code","word": the LAN is offline
+ *       isolation, "node","interface"?,"isolation":"none"|"forward"|"drop"
+ *       network, "up":bool           the network side is plugged or unplugged
+ *                   => {"ok"}; refused: "error", and what the port answered: "code","word","holder"?
  *   {"op":"rules","node":ROUTER} => {"ok","serial":N} with a descriptor: its rules, flat, with their counters
  *   {"op":"sets","node":ROUTER,"name":SET?,"list":bool?} => {"ok","text"}: as ipset save or list prints them
  *   {"op":"conntrack","node":ROUTER,"what":W,...}
@@ -80,6 +86,7 @@
  *   keeper: {"op":"rules",...}, {"op":"sets",...}: as they came to the keeper. The answer to "sets" may have "text": what all sets have come to
  *   keeper: {"op":"guest","port":"GUEST/INTERFACE","up":bool}  the guest has set its interface up or down       no answer
  *   keeper: {"op":"guest","port":"GUEST/INTERFACE","addresses":[TEXT]}  all IPv4 addresses there, after it changed them  no answer
+ *   keeper: {"op":"osa-carrier","osa":NAME,"up":bool}  the device of an adapter has gained or lost its carrier              no answer
  *   The engine ends when this socket closes.
  */
 #ifndef FABRIC_CONTROL_PROTO_H

@@ -2,6 +2,7 @@
 /* The next generation: LANs, and where each port leads. Routers: build_router.c. */
 #include "fabric/engine/build.h"
 
+#include "fabric/engine/osa.h"
 #include "fabric/engine/rules.h"
 #include "fabric/lan/lan.h"
 
@@ -34,6 +35,7 @@ fabric_free(struct fabric *f, const struct fabric *keep)
 		lan_free(f->lans[i]);
 	free(f->routers);
 	free(f->lans);
+	free(f->adapters);
 	free(f->ports);
 	free(f);
 }
@@ -46,7 +48,7 @@ attach_of(const struct change *c, const struct cfg_iface *i, const struct placed
 	if (lan)
 		return (struct attach){ATTACH_LAN, placed_lan(c->place, lan->name)->slot, pi->member};
 	if (i->kind == CFG_OSA)
-		return (struct attach){ATTACH_PORT, placed_osa(c->place, i->target)->port, 0};
+		return (struct attach){ATTACH_ADAPTER, placed_osa(c->place, i->target)->slot, pi->member};
 	if (i->far && i->far->node->kind == CFG_ROUTER)
 		return (struct attach){ATTACH_ROUTER, placed_node(c->place, i->far->node->name)->slot,
 				placed_iface(c->place, i->far)->slot};
@@ -99,8 +101,19 @@ attach_ports(struct change *c, const struct cfg_node *n, const struct cfg_iface 
 		return;
 	}
 	set_port(c, pi->port, (struct attach){ATTACH_CONTROL, self.a, self.b});
-	if (i->kind == CFG_OSA && !lan)
-		set_port(c, placed_osa(c->place, i->target)->port, self);
+}
+
+/* The network side of an adapter: what comes from there is the adapter's. */
+static void
+attach_network(struct change *c, const struct cfg_osa *o, const struct placed_osa *po)
+{
+	const struct cfg_lan *lan = lan_of_osa(c->config, o);
+	struct attach self = {ATTACH_ADAPTER, po->slot, ADAPTER_NETWORK};
+
+	if (lan)
+		c->next->lans[placed_lan(c->place, lan->name)->slot]->members[po->member] = self;
+	else
+		set_port(c, po->port, self);
 }
 
 static size_t
@@ -141,6 +154,10 @@ change_build(struct change *c)
 	rc = build_tables(c);
 	for (size_t i = 0; i < config->n_lans && rc == 0; i++)
 		rc = build_lan(c, &config->lans[i], &c->place->lans[i]);
+	if (rc == 0)
+		rc = change_adapters(c);
+	for (size_t i = 0; i < config->n_osas && rc == 0; i++)
+		attach_network(c, &config->osas[i], &c->place->osas[i]);
 	for (size_t i = 0; i < config->n_routers && rc == 0; i++)
 		rc = build_router(c, &config->nodes[i], &c->place->nodes[i]);
 	for (size_t n = 0; n < config->n_nodes && rc == 0; n++) {

@@ -2,6 +2,7 @@
 #include "fabric/engine/build.h"
 
 #include "fabric/engine/build_nat.h"
+#include "fabric/engine/osa.h"
 #include "fabric/engine/rules.h"
 #include "filters/helper.h"
 #include "nat/balance.h"
@@ -90,8 +91,10 @@ build_iface(const struct change *c, const struct cfg_iface *i, const struct plac
 			.point_to_point = i->kind == CFG_IUCV || i->kind == CFG_CTC,
 			.log_martians = i->log_martians,
 			.proxy_arp = i->proxy_arp,
+			.hidden = i->hidden,
+			.assisted = i->kind == CFG_OSA && !config_iface_frames(c->config, i),
 			.rp_filter = i->rp_filter,
-			.mac = i->mac,
+			.mac = i->kind == CFG_OSA ? osa_iface_mac(c->config, i) : i->mac,
 			.mtu = i->mtu,
 			.sourcevipa = sourcevipa_of(i),
 			.attach = i->kind == CFG_DUMMY ? (struct attach){0} : attach_of(c, i, pi),
@@ -208,7 +211,7 @@ build_frame(const struct change *c, const struct cfg_node *n, const struct place
 
 	if (!r)
 		return NULL;
-	*r = (struct router){.slot = pn->slot, .forward = n->forward, .control = n->control, .live = pn->live, .n_ifaces = 2};
+	*r = (struct router){.slot = pn->slot, .forward = n->forward, .control = n->control, .hidden = n->hidden, .live = pn->live, .n_ifaces = 2};
 	memcpy(r->name, n->name, sizeof(r->name));
 	for (size_t i = 0; i < n->n_ifaces; i++) {
 		if (pn->ifaces[i].slot >= r->n_ifaces)
@@ -238,7 +241,7 @@ build_ifaces(const struct change *c, const struct cfg_node *n, const struct plac
 		if (!f)
 			return -ENOMEM;
 		r->ifaces[f->slot] = f;
-		if (f->kind < IFACE_OSA || f->live->neigh)
+		if (f->kind < IFACE_OSA || f->assisted || f->live->neigh)
 			continue;
 		f->live->neigh = neigh_table_new(pn->live, f->slot);
 		if (!f->live->neigh)
@@ -253,7 +256,7 @@ same_iface(const struct iface *x, const struct iface *y)
 	if (!x || !y)
 		return x == y;
 	return x->attach.kind == y->attach.kind && x->attach.a == y->attach.a && x->attach.b == y->attach.b &&
-	       x->control_port == y->control_port && x->live == y->live;
+	       x->control_port == y->control_port && x->live == y->live && x->assisted == y->assisted && mac_equal(&x->mac, &y->mac);
 }
 
 /* Nothing that a router is made of has changed. */

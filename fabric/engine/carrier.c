@@ -5,6 +5,7 @@
  */
 #include "fabric/engine/publish.h"
 
+#include "drivers/osa/adapter.h"
 #include "fabric/base/log.h"
 #include "routing/neigh.h"
 
@@ -21,10 +22,14 @@ end_is_up(struct engine *e, const struct placement *place, const struct cfg_ifac
 	return ep && ep->guest_up;
 }
 
-static bool
+bool
 link_is_up(struct engine *e, const struct placement *place, const struct cfg_iface *i)
 {
-	return i->up && (i->kind == CFG_LAN || i->kind == CFG_OSA || (i->far && end_is_up(e, place, i->far)));
+	if (!i->up)
+		return false;
+	if (i->kind == CFG_OSA)
+		return adapter_carrier(placed_osa(place, i->target)->adapter);
+	return i->kind == CFG_LAN || (i->far && end_is_up(e, place, i->far));
 }
 
 /* Routes that lead by other interfaces may win or lose by this one: the answers of the whole router may change. */

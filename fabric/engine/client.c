@@ -5,6 +5,7 @@
 #include "fabric/engine/capture.h"
 #include "fabric/engine/events.h"
 #include "fabric/engine/nflog.h"
+#include "fabric/engine/osa.h"
 #include "fabric/engine/probe.h"
 #include "fabric/engine/queue.h"
 #include "fabric/engine/rules.h"
@@ -220,7 +221,7 @@ capture_place(struct engine *e, const char *at, bool *frames, struct version **v
 	if (!i || i->kind == CFG_DUMMY)
 		return NULL;
 	pi = placed_iface(e->placement, i);
-	*frames = i->kind == CFG_OSA || i->kind == CFG_LAN;
+	*frames = config_iface_frames(e->config, i);
 	if (n->kind == CFG_ROUTER) {
 		*version = &pi->live->version;
 		return &pi->live->captures;
@@ -430,6 +431,8 @@ handle(struct server *s, struct client *c, const json_t *msg)
 		return start_capture(s, c, msg);
 	if (strcmp(op, "rules") == 0)
 		return send_rules(s, c, msg);
+	if (strcmp(op, "osa") == 0)
+		return osa_request(s->engine, msg);
 	if (strcmp(op, "sets") == 0)
 		return show_sets(s->engine, msg);
 	if (strcmp(op, "conntrack") == 0 && strcmp(what ? what : "", "events") == 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "fabric/engine/placement.h"
 
+#include "drivers/osa/adapter.h"
 #include "fabric/base/tunable.h"
 #include "fabric/lan/lan.h"
 #include "filters/live.h"
@@ -85,23 +86,22 @@ placed_before(const struct placement *old, const struct cfg_iface *i)
 const struct cfg_lan *
 lan_of_iface(const struct config *c, const struct cfg_iface *i)
 {
-	const struct cfg_osa *o;
-
-	if (i->kind == CFG_LAN)
-		return config_lan(c, i->target);
-	if (i->kind != CFG_OSA)
-		return NULL;
-	o = config_osa(c, i->target);
-	return o && o->side == CFG_OSA_NETWORK ? config_lan(c, o->network) : NULL;
+	return i->kind == CFG_LAN ? config_lan(c, i->target) : NULL;
 }
 
-static const struct cfg_lan *
-lan_before(const struct placement *old, const struct cfg_iface *i)
+const struct cfg_lan *
+lan_of_osa(const struct config *c, const struct cfg_osa *o)
 {
-	struct cfg_node *n = old ? config_node(old->config, i->node->name) : NULL;
-	struct cfg_iface *same = n ? config_iface(n, i->name) : NULL;
+	return o->side == CFG_OSA_NETWORK ? config_lan(c, o->network) : NULL;
+}
 
-	return same ? lan_of_iface(old->config, same) : NULL;
+static struct sharer *
+new_sharer(const struct cfg_iface *i)
+{
+	char name[NODE_NAME + IFACE_NAME];
+
+	snprintf(name, sizeof(name), "%s/%s", i->node->name, i->name);
+	return sharer_new(name);
 }
 
 static int
@@ -132,7 +132,8 @@ place_ifaces(const struct cfg_node *n, struct placed_node *to, const struct plac
 		slot = slots_take(&slots);
 		p->slot = (uint16_t)slot;
 		p->live = n->kind == CFG_ROUTER ? calloc(1, sizeof(*p->live)) : NULL;
-		if (slot > UINT16_MAX || (n->kind == CFG_ROUTER && !p->live))
+		p->sharer = n->ifaces[i].kind == CFG_OSA ? new_sharer(&n->ifaces[i]) : NULL;
+		if (slot > UINT16_MAX || (n->kind == CFG_ROUTER && !p->live) || (n->ifaces[i].kind == CFG_OSA && !p->sharer))
 			rc = -ENOMEM;
 	}
 	free(slots.used);
@@ -210,11 +211,22 @@ place_nodes(struct placement *p, const struct placement *old)
 	return rc;
 }
 
+/* The interface was on the same LAN, or adapter, in the placement before. */
+static bool
+was_there(const struct placement *old, const struct cfg_iface *i, const struct placed_iface *pi)
+{
+	struct cfg_node *n = old ? config_node(old->config, i->node->name) : NULL;
+	struct cfg_iface *same = n ? config_iface(n, i->name) : NULL;
+
+	return !pi->fresh && same && same->kind == i->kind && strcmp(same->target, i->target) == 0;
+}
+
+/* Slots for the interfaces of one kind on one LAN or adapter: who stays keeps its own. `end`: one above the highest. */
 static int
-place_members(struct placement *p, const struct placement *old, const struct cfg_lan *lan, struct placed_lan *to)
+place_members(struct placement *p, const struct placement *old, enum cfg_iface_kind kind, const char *target, struct slots *slots,
+		uint32_t *end)
 {
 	const struct config *c = p->config;
-	struct slots slots = {0};
 	int rc = 0;
 
 	for (int fresh = 0; fresh <= 1; fresh++) {
@@ -222,22 +234,56 @@ place_members(struct placement *p, const struct placement *old, const struct cfg
 			for (size_t i = 0; i < c->nodes[n].n_ifaces && rc == 0; i++) {
 				const struct cfg_iface *f = &c->nodes[n].ifaces[i];
 				struct placed_iface *pi = &p->nodes[n].ifaces[i];
-				const struct cfg_lan *before;
 				bool kept;
 
-				if (lan_of_iface(c, f) != lan)
+				if (f->kind != kind || strcmp(f->target, target) != 0)
 					continue;
-				before = lan_before(old, f);
-				kept = !pi->fresh && before && strcmp(before->name, lan->name) == 0;
+				kept = was_there(old, f, pi);
 				if (kept == (bool)fresh)
 					continue;
 				if (!kept)
-					pi->member = slots_take(&slots);
-				rc = slots_use(&slots, pi->member);
-				if (rc == 0 && pi->member >= to->members_end)
-					to->members_end = pi->member + 1;
+					pi->member = slots_take(slots);
+				rc = slots_use(slots, pi->member);
+				if (rc == 0 && pi->member >= *end)
+					*end = pi->member + 1;
 			}
 		}
+	}
+	return rc;
+}
+
+/* The network sides of adapters are members of a LAN too; those that stay have been given their slots before. */
+static int
+place_networks(struct placement *p, const struct placement *old, const struct cfg_lan *lan, struct slots *slots, bool fresh)
+{
+	const struct config *c = p->config;
+	int rc = 0;
+
+	for (size_t i = 0; i < c->n_osas && rc == 0; i++) {
+		const struct cfg_osa *o = &c->osas[i], *was = old ? config_osa(old->config, o->name) : NULL;
+		bool kept = was && was->side == CFG_OSA_NETWORK && strcmp(was->network, lan->name) == 0;
+
+		if (lan_of_osa(c, o) != lan || kept == fresh)
+			continue;
+		p->osas[i].member = kept ? placed_osa(old, o->name)->member : slots_take(slots);
+		rc = slots_use(slots, p->osas[i].member);
+	}
+	return rc;
+}
+
+static int
+place_on_lan(struct placement *p, const struct placement *old, const struct cfg_lan *lan, struct placed_lan *to)
+{
+	struct slots slots = {0};
+	int rc = place_networks(p, old, lan, &slots, false);
+
+	if (rc == 0)
+		rc = place_members(p, old, CFG_LAN, lan->name, &slots, &to->members_end);
+	if (rc == 0)
+		rc = place_networks(p, old, lan, &slots, true);
+	for (size_t i = 0; i < p->config->n_osas; i++) {
+		if (lan_of_osa(p->config, &p->config->osas[i]) == lan && p->osas[i].member >= to->members_end)
+			to->members_end = p->osas[i].member + 1;
 	}
 	free(slots.used);
 	return rc;
@@ -270,23 +316,55 @@ place_lans(struct placement *p, const struct placement *old)
 			rc = l->live && l->slot != UINT32_MAX ? 0 : -ENOMEM;
 		}
 		if (rc == 0)
-			rc = place_members(p, old, &c->lans[i], l);
+			rc = place_on_lan(p, old, &c->lans[i], l);
 		p->lans_end = l->slot >= p->lans_end ? l->slot + 1 : p->lans_end;
 	}
 	free(slots.used);
 	return rc;
 }
 
-static void
+static int
+place_sharers(struct placement *p, const struct placement *old, const struct cfg_osa *o, struct placed_osa *to)
+{
+	struct slots slots = {0};
+	int rc = place_members(p, old, CFG_OSA, o->name, &slots, &to->sharers_end);
+
+	free(slots.used);
+	return rc == 0 && to->sharers_end >= SHARER_NONE ? -ENOSPC : rc;
+}
+
+static int
 place_osas(struct placement *p, const struct placement *old)
 {
 	const struct config *c = p->config;
+	struct slots slots = {0};
+	int rc = 0;
 
-	for (size_t i = 0; i < c->n_osas; i++) {
-		struct placed_osa *before = placed_osa(old, c->osas[i].name);
+	for (size_t i = 0; i < c->n_osas && rc == 0; i++) {
+		const struct placed_osa *before = placed_osa(old, c->osas[i].name);
 
-		p->osas[i].port = before ? before->port : 0;
+		p->osas[i].fresh = !before;
+		if (!before)
+			continue;
+		p->osas[i] = *before;
+		p->osas[i].fresh = false;
+		p->osas[i].sharers_end = 0;
+		rc = slots_use(&slots, before->slot);
 	}
+	for (size_t i = 0; i < c->n_osas && rc == 0; i++) {
+		struct placed_osa *o = &p->osas[i];
+
+		if (o->fresh) {
+			o->slot = slots_take(&slots);
+			o->adapter = adapter_new(c->osas[i].name);
+			rc = o->adapter && o->slot != UINT32_MAX ? 0 : -ENOMEM;
+		}
+		if (rc == 0)
+			rc = place_sharers(p, old, &c->osas[i], o);
+		p->osas_end = o->slot >= p->osas_end ? o->slot + 1 : p->osas_end;
+	}
+	free(slots.used);
+	return rc;
 }
 
 struct placement *
@@ -304,22 +382,35 @@ placement_new(const struct config *next, const struct placement *old)
 	if (p->nodes && p->lans && p->osas)
 		rc = place_nodes(p, old);
 	if (rc == 0)
+		rc = place_osas(p, old);
+	if (rc == 0)
 		rc = place_lans(p, old);
-	if (rc == 0) {
-		place_osas(p, old);
+	if (rc == 0)
 		return p;
-	}
 	placement_free(p, true);
 	errno = -rc;
 	return NULL;
 }
 
 static void
+sharing_free(struct sharer_settings *set)
+{
+	if (!set)
+		return;
+	sharer_settings_fini(set);
+	free(set);
+}
+
+static void
 node_free(struct placed_node *n, size_t n_ifaces, bool unpublished)
 {
 	for (size_t i = 0; n->ifaces && i < n_ifaces; i++) {
-		if (unpublished && n->ifaces[i].fresh)
-			free(n->ifaces[i].live);
+		if (unpublished)
+			sharing_free(n->ifaces[i].sharing);
+		if (!unpublished || !n->ifaces[i].fresh)
+			continue;
+		free(n->ifaces[i].live);
+		sharer_free(n->ifaces[i].sharer);
 	}
 	if (unpublished && n->fresh) {
 		if (n->live)
@@ -340,6 +431,10 @@ placement_free(struct placement *p, bool unpublished)
 	for (size_t i = 0; p->lans && i < p->config->n_lans; i++) {
 		if (unpublished && p->lans[i].fresh)
 			lan_live_free(p->lans[i].live);
+	}
+	for (size_t i = 0; p->osas && i < p->config->n_osas; i++) {
+		if (unpublished && p->osas[i].fresh)
+			adapter_free(p->osas[i].adapter);
 	}
 	free(p->nodes);
 	free(p->lans);

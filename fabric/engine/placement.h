@@ -10,12 +10,17 @@
 #include "fabric/control/config.h"
 #include "routing/router.h"
 
+struct adapter;
 struct set_list;
+struct sharer;
+struct sharer_settings;
 
 struct placed_iface {
 	uint16_t slot;            /* of a router's interface, from 2; 1 is lo */
 	uint32_t port;            /* of a guest: its port; of a router: its port in the control namespace; 0 none */
-	uint32_t member;          /* of a LAN or of the LAN behind an OSA */
+	uint32_t member;          /* of a LAN; of an adapter: the sharer's slot */
+	struct sharer *sharer;    /* CFG_OSA */
+	struct sharer_settings *sharing; /* of this change, until it is published */
 	struct iface_live *live;  /* of a router's interface */
 	bool fresh;               /* not in the placement before: live belongs to this change until it is published */
 };
@@ -38,7 +43,14 @@ struct placed_lan {
 };
 
 struct placed_osa {
-	uint32_t port; /* 0: on a LAN */
+	uint32_t slot;
+	uint32_t port;   /* 0: on a LAN */
+	uint32_t member; /* of that LAN */
+	uint32_t sharers_end;
+	struct adapter *adapter;
+	bool device_down; /* its device has no carrier */
+	bool unplugged;   /* by command */
+	bool fresh;
 };
 
 struct placement {
@@ -46,7 +58,7 @@ struct placement {
 	struct placed_node *nodes;
 	struct placed_lan *lans;
 	struct placed_osa *osas;
-	uint32_t routers_end, lans_end; /* one above the highest slot in use */
+	uint32_t routers_end, lans_end, osas_end; /* one above the highest slot in use */
 };
 
 /* Places `next`, keeping what `old` (NULL: nothing) has. Live objects are made for what is new. => NULL with errno. */
@@ -62,7 +74,8 @@ struct placed_osa *placed_osa(const struct placement *p, const char *name);
 /* The place in `old` of what is called the same. */
 struct placed_iface *placed_before(const struct placement *old, const struct cfg_iface *i);
 
-/* The LAN that an interface is on, directly or through an adapter; NULL: none. */
+/* The LAN that an interface is on, the network side of an adapter is on; NULL: none. */
 const struct cfg_lan *lan_of_iface(const struct config *c, const struct cfg_iface *i);
+const struct cfg_lan *lan_of_osa(const struct config *c, const struct cfg_osa *o);
 
 #endif

@@ -2,6 +2,7 @@
 /* Ports by slot, and which worker receives from which. */
 #include "fabric/engine/engine.h"
 
+#include "drivers/osa/adapter.h"
 #include "fabric/engine/capture.h"
 #include "fabric/lan/lan.h"
 #include "fabric/router/way.h"
@@ -121,7 +122,13 @@ static void
 input(struct walker *w, const struct attach *to, struct pkt *p)
 {
 	const struct router *r;
+	struct attach found;
 
+	if (to->kind == ATTACH_ADAPTER && to->b == ADAPTER_NETWORK) {
+		if (!adapter_receive(w, w->fabric->adapters[to->a], p, &found))
+			return;
+		to = &found;
+	}
 	switch (to->kind) {
 	case ATTACH_ROUTER:
 		r = w->fabric->routers[to->a];
@@ -134,6 +141,9 @@ input(struct walker *w, const struct attach *to, struct pkt *p)
 		break;
 	case ATTACH_LAN:
 		lan_input(w, w->fabric->lans[to->a], to->b, p);
+		break;
+	case ATTACH_ADAPTER:
+		adapter_send(w, w->fabric->adapters[to->a], (uint16_t)to->b, p);
 		break;
 	case ATTACH_PORT:
 		w->send(w, to->a, p);

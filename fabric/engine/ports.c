@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The ports that a configuration asks for. */
+#include "fabric/engine/osa.h"
 #include "fabric/engine/publish.h"
 
 #include <errno.h>
@@ -71,8 +72,10 @@ add_addresses(struct sim_guest *g, const struct cfg_iface *i)
 static int
 open_simulated(struct change *c, const struct cfg_iface *i, const char *name, uint32_t *slot)
 {
-	struct sim_guest g = {.frames = i->kind == CFG_LAN, .mac = i->mac, .mtu = i->mtu};
+	struct sim_guest g = {.frames = config_iface_frames(c->config, i), .mac = i->mac, .mtu = i->mtu};
 
+	if (i->kind == CFG_OSA)
+		g.mac = osa_iface_mac(c->config, i);
 	snprintf(g.name, sizeof(g.name), "%s", name);
 	add_addresses(&g, i);
 	for (size_t d = 0; d < i->node->n_ifaces; d++) {
@@ -88,7 +91,8 @@ simulated_port(struct change *c, const struct cfg_iface *i, struct placed_iface 
 	const struct cfg_node *was = c->old ? config_node(c->old->config, i->node->name) : NULL;
 	char name[40];
 
-	if (pi->port && was && config_node_equal(was, i->node))
+	if (pi->port && was && config_node_equal(was, i->node) &&
+			c->engine->ports[pi->port]->port->frames == config_iface_frames(c->config, i))
 		return 0;
 	snprintf(name, sizeof(name), "%s/%s", i->node->name, i->name);
 	return open_simulated(c, i, name, &pi->port);
@@ -117,7 +121,7 @@ iface_port(struct change *c, struct offers *offers, const struct cfg_iface *i, s
 	case CFG_GUEST_SIMULATED:
 		return simulated_port(c, i, pi);
 	case CFG_GUEST_NETNS:
-		return offered_port(c, offers, i, i->kind == CFG_LAN, pi);
+		return offered_port(c, offers, i, config_iface_frames(c->config, i), pi);
 	case CFG_ROUTER:
 		if (i->node->control)
 			return offered_port(c, offers, i, false, pi);

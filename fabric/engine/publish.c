@@ -3,6 +3,7 @@
 
 #include "fabric/base/log.h"
 #include "fabric/engine/build_nat.h"
+#include "fabric/engine/osa.h"
 #include "fabric/engine/retire.h"
 #include "fabric/engine/rules.h"
 #include "fabric/lan/lan.h"
@@ -166,9 +167,12 @@ commit(struct change *c, struct config *config, struct retired *r)
 	adopt_routers(e, r->fabric, c->next);
 	adopt_places(e, r->fabric, c->next);
 	adopt_rules(e, r->fabric, c->next, c->place);
+	adopt_adapters(e, r->place);
+	adapters_end(e, r->place, c->place);
 	adopt_queues(e, c->next);
 	retire_unlink(e, r);
 	carriers_update(e, c->place);
+	adapters_update(e, c->place);
 	for (size_t i = 0; i < c->n_opened; i++)
 		engine_port_start(c->opened[i]);
 	announce(e, r->fabric, c->next);
@@ -191,6 +195,8 @@ settle(struct placement *p)
 	}
 	for (size_t l = 0; l < c->n_lans; l++)
 		p->lans[l].fresh = false;
+	for (size_t o = 0; o < c->n_osas; o++)
+		p->osas[o].fresh = false;
 }
 
 int
@@ -255,6 +261,7 @@ publish_nothing(struct engine *e)
 	e->config = NULL;
 	e->control.walker.env.now = clock_now();
 	paths_flush(&e->paths);
+	adapters_end(e, r.place, NULL);
 	retire_unlink(e, &r);
 	retire_free(e, &r);
 }
@@ -274,8 +281,11 @@ publish_guest_state(struct engine *e, const char *port, bool up)
 		if (e->ports[slot] && strcmp(e->ports[slot]->port->name, port) == 0)
 			guest_state(e, e->ports[slot], up);
 	}
-	if (e->placement)
+	if (e->placement) {
 		carriers_update(e, e->placement);
+		adapters_update(e, e->placement);
+		worker_run_queue(&e->control);
+	}
 	slow_unlock(&e->control);
 	worker_flush(&e->control);
 	if (e->placement)

@@ -67,6 +67,8 @@ void publish_nothing(struct engine *e);
 /* The guest behind a port ("GUEST/INTERFACE") has set its interface up or down. */
 void publish_guest_state(struct engine *e, const char *port, bool up);
 
+/* Both ends of an interface's link are up; an adapter has a network. */
+bool link_is_up(struct engine *e, const struct placement *place, const struct cfg_iface *i);
 /* Works out which links of routers are up, and bumps versions. Under the slow lock, by the control thread. */
 void carriers_update(struct engine *e, const struct placement *place);
 /*

@@ -2,6 +2,7 @@
 #include "fabric/engine/retire.h"
 
 #include "fabric/engine/capture.h"
+#include "fabric/engine/osa.h"
 #include "fabric/engine/queue.h"
 #include "fabric/engine/events.h"
 #include "fabric/engine/rules.h"
@@ -137,6 +138,22 @@ forget_members(struct epoch *epoch, const struct placement *old, const struct pl
 	}
 }
 
+/* The same of adapters' network sides. */
+static void
+forget_networks(struct epoch *epoch, const struct placement *old, const struct placement *next)
+{
+	for (size_t i = 0; i < old->config->n_osas; i++) {
+		const struct cfg_lan *lan = lan_of_osa(old->config, &old->config->osas[i]);
+		const struct placed_lan *pl = lan ? placed_lan(next, lan->name) : NULL;
+		const struct placed_osa *now = placed_osa(next, old->config->osas[i].name);
+		const struct cfg_osa *o = pl && now ? config_osa(next->config, old->config->osas[i].name) : NULL;
+		const struct cfg_lan *there = o ? lan_of_osa(next->config, o) : NULL;
+
+		if (pl && (!there || strcmp(there->name, lan->name) != 0 || now->member != old->osas[i].member))
+			forget_member(epoch, pl->live, old->osas[i].member);
+	}
+}
+
 void
 retire_unlink(struct engine *e, struct retired *r)
 {
@@ -145,6 +162,7 @@ retire_unlink(struct engine *e, struct retired *r)
 	if (!r->place)
 		return;
 	forget_members(&e->epoch, r->place, e->placement);
+	forget_networks(&e->epoch, r->place, e->placement);
 	unlink_routers(&e->control.walker.env, e->queues, r->place, e->placement);
 	paths_sweep(&e->paths);
 }
@@ -156,6 +174,21 @@ free_router(struct placed_node *was)
 	filters_live_free(was->live->filters);
 	free(was->live);
 	free(was->lo);
+}
+
+static void
+free_sharers(const struct placement *old, const struct placement *next)
+{
+	for (size_t n = 0; n < old->config->n_nodes; n++) {
+		const struct cfg_node *node = &old->config->nodes[n];
+
+		for (size_t i = 0; i < node->n_ifaces; i++) {
+			const struct placed_iface *now = placed_before(next, &node->ifaces[i]);
+
+			if (!now || now->sharer != old->nodes[n].ifaces[i].sharer)
+				sharer_free(old->nodes[n].ifaces[i].sharer);
+		}
+	}
 }
 
 static void
@@ -172,6 +205,8 @@ free_live(const struct placement *old, const struct placement *next)
 		if (!stays)
 			free_router(&old->nodes[n]);
 	}
+	free_sharers(old, next);
+	adapters_free(old, next);
 	for (size_t l = 0; l < old->config->n_lans; l++) {
 		const struct placed_lan *now = placed_lan(next, old->config->lans[l].name);
 

@@ -2,6 +2,7 @@
 #include "fabric/engine/serve.h"
 
 #include "fabric/base/log.h"
+#include "fabric/engine/osa.h"
 #include "fabric/engine/privileges.h"
 #include "fabric/engine/rules.h"
 
@@ -92,6 +93,22 @@ apply(struct server *s, const json_t *msg, int bundle_fd)
 }
 
 static void
+guest_addresses(struct server *s, const char *port, const json_t *texts)
+{
+	struct ip_addr *list = calloc(json_array_size(texts) + 1, sizeof(*list));
+	size_t n = 0;
+
+	for (size_t i = 0; list && i < json_array_size(texts); i++) {
+		const char *text = json_string_value(json_array_get(texts, i));
+
+		if (text && ip_parse(text, &list[n]) == 0)
+			n++;
+	}
+	if (list)
+		publish_guest_addresses(s->engine, port, list, n);
+}
+
+static void
 guest_state(struct server *s, const json_t *msg)
 {
 	const char *port = json_string_value(json_object_get(msg, "port"));
@@ -99,6 +116,18 @@ guest_state(struct server *s, const json_t *msg)
 
 	if (port && json_is_boolean(up))
 		publish_guest_state(s->engine, port, json_is_true(up));
+	if (port && json_is_array(json_object_get(msg, "addresses")))
+		guest_addresses(s, port, json_object_get(msg, "addresses"));
+}
+
+static void
+osa_carrier(struct server *s, const json_t *msg)
+{
+	const char *name = json_string_value(json_object_get(msg, "osa"));
+	const json_t *up = json_object_get(msg, "up");
+
+	if (name && json_is_boolean(up))
+		publish_osa_carrier(s->engine, name, json_is_true(up));
 }
 
 static json_t *
@@ -131,6 +160,8 @@ keeper_request(struct server *s, const char *op, const json_t *msg, int fd)
 		return apply(s, msg, fd);
 	if (op && strcmp(op, "rules") == 0)
 		return change_rules_of(s, msg, fd);
+	if (op && strcmp(op, "osa") == 0)
+		return osa_request(s->engine, msg);
 	if (op && strcmp(op, "sets") == 0)
 		return run_sets(s->engine, msg);
 	return wire_error("the engine does not know '%s'", op ? op : "");
@@ -149,6 +180,9 @@ keeper_message(struct server *s, const json_t *msg, int *fds, size_t n_fds)
 	}
 	if (op && strcmp(op, "guest") == 0) {
 		guest_state(s, msg);
+		rc = 0;
+	} else if (op && strcmp(op, "osa-carrier") == 0) {
+		osa_carrier(s, msg);
 		rc = 0;
 	} else {
 		answer = keeper_request(s, op, msg, n_fds ? fds[0] : -1);

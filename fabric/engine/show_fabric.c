@@ -2,6 +2,7 @@
 /* Listings of what is between the routers: links, LANs, guests; and drops, tunables, memory. */
 #include "fabric/engine/show.h"
 
+#include "drivers/osa/adapter.h"
 #include "fabric/lan/lan.h"
 
 #include <malloc.h>
@@ -188,6 +189,8 @@ member_name(const struct listing *l, const struct lan *lan, uint32_t member, cha
 
 	if (a && a->kind == ATTACH_ROUTER)
 		snprintf(buf, size, "%s:%s", f->routers[a->a]->name, f->routers[a->a]->ifaces[a->b]->name);
+	else if (a && a->kind == ATTACH_ADAPTER)
+		snprintf(buf, size, "%s", f->adapters[a->a]->name);
 	else if (a && a->kind == ATTACH_PORT && l->engine->ports[a->a])
 		snprintf(buf, size, "%s", l->engine->ports[a->a]->port->name);
 	else

@@ -134,6 +134,8 @@ worker_follow(struct worker *w, const struct fabric *next)
 		const struct router *r = p->router;
 		const struct router *now = r && r->slot < next->n_routers ? next->routers[r->slot] : NULL;
 
+		if (r && r->slot == ROUTER_NO_SLOT) /* an adapter's port: it outlives generations */
+			now = r->live->now;
 		if (now == r)
 			continue;
 		if (!now || now->live != r->live || !follow_iface(now, &p->in) || !follow_iface(now, &p->out))

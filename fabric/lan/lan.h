@@ -14,7 +14,7 @@ struct lan_live;
 struct lan {
 	char name[16];
 	uint32_t slot, mtu;
-	struct attach *members; /* ATTACH_ROUTER or ATTACH_PORT; ATTACH_NONE: a hole. Slots are stable. */
+	struct attach *members; /* ATTACH_ROUTER, ATTACH_PORT, or an adapter's network side; ATTACH_NONE: a hole. Slots are stable. */
 	size_t n_members;
 	struct lan_live *live;
 };

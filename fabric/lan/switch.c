@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "drivers/osa/adapter.h"
 #include "fabric/lan/lan.h"
 #include "fabric/lan/mac_table.h"
 #include "fabric/router/fabric.h"
@@ -15,7 +16,13 @@ static void
 deliver(struct walker *w, const struct attach *to, struct pkt *p)
 {
 	const struct router *r;
+	struct attach found;
 
+	if (to->kind == ATTACH_ADAPTER) {
+		if (!adapter_receive(w, w->fabric->adapters[to->a], p, &found))
+			return;
+		to = &found;
+	}
 	switch (to->kind) {
 	case ATTACH_PORT:
 		w->send(w, to->a, p);
