@@ -28,6 +28,11 @@ struct config;
 void print_warnings(const struct config *cfg);
 
 /* The commands, by file. */
+int run_oat_add(struct cli *cl);    /* osa.c */
+int run_oat_del(struct cli *cl);
+int run_oat_import(struct cli *cl);
+int run_osa(struct cli *cl);
+int run_qethconf(struct cli *cl);   /* qethconf.c */
 int run_check(struct cli *cl);      /* check.c */
 int run_lab(struct cli *cl);        /* lab.c */
 int run_lab_stop(struct cli *cl);

@@ -23,6 +23,7 @@ enum arg_kind {
 	ARG_IFACE,
 	ARG_WHERE, /* NODE:INTERFACE or the name of a link */
 	ARG_LAN,
+	ARG_OSA,
 	ARG_TUNABLE,
 	ARG_COMMAND, /* words of a command of ours */
 	ARG_PROGRAM, /* a program and its arguments */

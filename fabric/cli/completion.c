@@ -129,6 +129,15 @@ offer_lans(struct line *l)
 }
 
 static void
+offer_osas(struct line *l)
+{
+	const struct config *cfg = running_config(l);
+
+	for (size_t i = 0; cfg && i < cfg->n_osas; i++)
+		offer(l, cfg->osas[i].name);
+}
+
+static void
 offer_choices(const struct line *l, const char *choices)
 {
 	while (*choices) {
@@ -165,6 +174,9 @@ offer_value(struct line *l, const struct arg *a)
 		break;
 	case ARG_LAN:
 		offer_lans(l);
+		break;
+	case ARG_OSA:
+		offer_osas(l);
 		break;
 	case ARG_TUNABLE:
 		for (int i = 0; i < TUNABLE_COUNT; i++)

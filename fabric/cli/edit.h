@@ -72,6 +72,25 @@ int edit_set_mtu(struct edit *e, const char *node, const char *iface, uint32_t m
 /* Of the fabric when `node` is NULL, else of that router. */
 int edit_set_tunable(struct edit *e, const char *node, const char *name, int64_t value);
 
+/* Adapters: see rookery.yaml(5). NULL: e->why says what is not there. `iface` NULL: its only one on this adapter. */
+struct cfg_osa *edit_osa(struct edit *e, const char *name);
+struct cfg_iface *edit_sharer(struct edit *e, const char *osa, const char *node, const char *iface);
+/* For both protocols when `only` is NULL. Refused where roles are static (OSE). */
+int edit_set_role(struct edit *e, struct cfg_iface *f, const enum osa_protocol *only, enum osa_role role);
+int edit_set_isolation(struct edit *e, struct cfg_iface *f, enum osa_isolation isolation);
+/* The network side of the adapter, unplugged or plugged. */
+int edit_set_network(struct edit *e, const char *osa, bool up);
+/* In mode ose an entry of the static table, whatever the kind; else one of the stack's. The same VIPA or rxip twice is refused. */
+int edit_oat_add(struct edit *e, struct cfg_iface *f, const struct ip_addr *addr, enum osa_entry kind);
+/* One entry; of any kind when `kind` is NULL. */
+int edit_oat_del(struct edit *e, struct cfg_iface *f, const struct ip_addr *addr, const enum osa_entry *kind);
+/* Replaces the static table; `entries` must outlive the edit. */
+int edit_set_table(struct edit *e, const char *osa, const struct cfg_oat_static *entries, size_t n);
+int edit_ipato_add(struct edit *e, struct cfg_iface *f, const struct ip_prefix *prefix);
+int edit_ipato_del(struct edit *e, struct cfg_iface *f, const struct ip_prefix *prefix);
+/* Turns the list of a protocol into those that are not taken over, and back. */
+int edit_ipato_invert(struct edit *e, struct cfg_iface *f, enum osa_protocol protocol);
+
 /* Whether a new guest's /24 is untouched by all that the configuration says. */
 bool edit_pair_is_free(const struct config *c, uint32_t network_be);
 

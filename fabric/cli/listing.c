@@ -229,6 +229,52 @@ static const struct column balance[] = {
 		{0},
 };
 
+static const struct column osas[] = {
+		COLUMN("osa", "OSA"),
+		COLUMN("mode", "MODE"),
+		COLUMN("layer", "LAYER"),
+		COLUMN("profile", "PROFILE", .flags = COLUMN_OMIT),
+		COLUMN("mac", "MAC"),
+		COLUMN("network", "NETWORK"),
+		COLUMN("up", "STATE", .cell = cell_link_state),
+		COLUMN("sharers", "STACKS", .flags = COLUMN_RIGHT),
+		COLUMN("primary", "PRIMARY"),
+		COLUMN("secondary", "SECONDARY"),
+		COLUMN("primary6", "PRIMARY6", .flags = COLUMN_OMIT),
+		COLUMN("secondary6", "SECONDARY6", .flags = COLUMN_OMIT),
+		COLUMN("entries", "ENTRIES", .flags = COLUMN_RIGHT),
+		COLUMN("limit", "LIMIT", .flags = COLUMN_RIGHT | COLUMN_OMIT),
+		COLUMN("no_entry", "NO-ENTRY", .flags = COLUMN_RIGHT),
+		COLUMN("owner_down", "OWNER-DOWN", .flags = COLUMN_RIGHT),
+		COLUMN("refused", "REFUSED", .flags = COLUMN_RIGHT),
+		COLUMN("last", "LAST", .flags = COLUMN_OMIT),
+		{0},
+};
+
+static const struct column oat[] = {
+		COLUMN("osa", "OSA"),
+		COLUMN("address", "ADDRESS"),
+		COLUMN("owner", "OWNER"),
+		COLUMN("kind", "KIND"),
+		COLUMN("state", "STATE"),
+		COLUMN("takeover", "TAKEOVER", .flags = COLUMN_OMIT),
+		COLUMN("count", "COUNT", .flags = COLUMN_RIGHT | COLUMN_OMIT),
+		COLUMN("age", "AGE", .flags = COLUMN_RIGHT | COLUMN_OMIT),
+		COLUMN("answer", "ANSWER", .flags = COLUMN_OMIT),
+		{0},
+};
+
+static const struct column oat_drops[] = {
+		COLUMN("osa", "OSA"),
+		COLUMN("reason", "REASON"),
+		COLUMN("address", "ADDRESS"),
+		COLUMN("sender", "SENDER"),
+		COLUMN("from", "FROM"),
+		COLUMN("packets", "PACKETS", .flags = COLUMN_RIGHT),
+		COLUMN("last", "LAST", .flags = COLUMN_RIGHT),
+		{0},
+};
+
 const struct listing listings[] = {
 		{"interfaces", interfaces, "no interfaces"},
 		{"routes", routes, "no routes"},
@@ -242,6 +288,9 @@ const struct listing listings[] = {
 		{"memory", memory, "no memory is accounted"},
 		{"nat", nat, "no address is translated"},
 		{"balance", balance, "no service is balanced"},
+		{"osa", osas, "no adapters"},
+		{"oat", oat, "no address is registered"},
+		{"oat-drops", oat_drops, "no address was unknown"},
 		{0},
 };
 

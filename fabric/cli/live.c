@@ -4,8 +4,8 @@
  * it in memory, send it back whole with that serial. When somebody else was faster the keeper refuses,
  * and the change is made once more on the newer configuration.
  */
-#include "fabric/cli/cli.h"
-#include "fabric/cli/edit.h"
+#include "fabric/cli/live.h"
+
 #include "fabric/cli/filters.h"
 
 #include <errno.h>
@@ -14,8 +14,6 @@
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
-
-typedef int (*change_fn)(const struct cli *cl, struct edit *e);
 
 enum { ATTEMPTS = 2 };
 
@@ -114,7 +112,7 @@ change_once(struct cli *cl, change_fn change)
 	return status;
 }
 
-static int
+int
 live(struct cli *cl, change_fn change)
 {
 	for (int i = 0; i < ATTEMPTS; i++) {

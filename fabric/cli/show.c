@@ -20,7 +20,7 @@ static json_t *
 show_request(const struct cli *cl, const char *what)
 {
 	json_t *request = json_pack("{s:s, s:s}", "op", "show", "what", what);
-	const char *node = cli_arg(cl, "NODE");
+	const char *node = cli_arg(cl, "NODE") ? cli_arg(cl, "NODE") : cli_arg(cl, "ADAPTER");
 
 	if (node)
 		json_object_set_new(request, "node", json_string(node));
@@ -51,7 +51,7 @@ check_node(struct cli *cl)
 static int
 show_once(struct cli *cl)
 {
-	const struct listing *l = cl->args.cmd->data;
+	const struct listing *l = cli_arg(cl, "drops") ? listing_find("oat-drops") : cl->args.cmd->data;
 	json_t *reply = client_call(&cl->client, PEER_ENGINE, show_request(cl, l->what));
 	const json_t *records = json_object_get(reply, "records");
 	int status = STATUS_OK;

@@ -156,6 +156,68 @@ static const struct arg drops_options[] = {
 		END,
 };
 
+static const struct arg osa_word[] = {
+		WORD("ADAPTER", ARG_OSA, "only this adapter", .flags = ARG_OPTIONAL),
+		END,
+};
+
+static const struct arg oat_options[] = {
+		SHOW_OPTIONS,
+		OPTION('d', "drops", .help = "instead: the last addresses that the adapter had no entry for, and who asked"),
+		END,
+};
+
+static const struct arg entry_words[] = {
+		WORD("ADAPTER", ARG_OSA, "the adapter"),
+		WORD("NODE", ARG_NODE, "the router or guest that is to get its packets"),
+		WORD("ADDRESS", ARG_ADDRESS, "the address"),
+		END,
+};
+
+#define INTERFACE_OPTION \
+	OPTION('i', "interface", .kind = ARG_IFACE, .value = "INTERFACE", \
+			.help = "which of its interfaces; not needed when only one is on the adapter")
+
+static const struct arg entry_options[] = {
+		OPTION('k', "kind", .kind = ARG_CHOICE, .value = "KIND", .choices = "address|vipa|rxip",
+				.help = "address (default): taken over from others if ipato covers it; vipa: not announced by ARP; rxip: for "
+					"somebody behind the node, always taken over"),
+		INTERFACE_OPTION,
+		OPTION('n', "dry-run", .help = "tell what would be done, and do nothing"),
+		END,
+};
+
+static const struct arg import_words[] = {
+		WORD("ADAPTER", ARG_OSA, "an adapter of mode ose"),
+		WORD("FILE", ARG_FILE, "lines of ADDRESS NODE [INTERFACE]"),
+		END,
+};
+
+static const struct arg osa_words[] = {
+		WORD("ADAPTER", ARG_OSA, "the adapter"),
+		WORD("WHAT", ARG_CHOICE, "what is to change", .choices = "role|isolation|online|offline|plug|unplug"),
+		WORD("NODE", ARG_NODE, "of which router or guest; not with plug and unplug", .flags = ARG_OPTIONAL),
+		WORD("WORD", ARG_TEXT, "role: no_router, primary_router, secondary_router, multicast_router, ...; isolation: none, forward or drop",
+				.flags = ARG_OPTIONAL),
+		END,
+};
+
+static const struct arg osa_options[] = {
+		OPTION('p', "protocol", .kind = ARG_CHOICE, .value = "PROTOCOL", .choices = "ipv4|ipv6",
+				.help = "role: of this protocol only"),
+		INTERFACE_OPTION,
+		OPTION('n', "dry-run", .help = "tell what would be done, and do nothing"),
+		END,
+};
+
+static const struct arg qethconf_words[] = {
+		WORD("TYPE", ARG_CHOICE, "takeover, VIPA, or proxy ARP (also rxip)", .choices = "ipa|vipa|parp|rxip|list_all"),
+		WORD("ACTION", ARG_CHOICE, "what to do", .flags = ARG_OPTIONAL, .choices = "add|del|inv4|inv6|list"),
+		WORD("ADDRESS", ARG_TEXT, "with ipa: ADDRESS/MASK_BITS; dotted, IPv6, or eight hexadecimal digits", .flags = ARG_OPTIONAL),
+		WORD("INTERFACE", ARG_WHERE, "NODE:INTERFACE", .flags = ARG_OPTIONAL),
+		END,
+};
+
 static const struct arg ping_words[] = {
 		WORD("NODE", ARG_NODE, "the router or guest that asks"),
 		WORD("DEST", ARG_NODE, "an address, or a node: then its VIPA or first address"),
@@ -292,10 +354,32 @@ const struct command commands[] = {
 		SHOW("memory", 9, "what memory goes to"),
 		SHOW("nat", 10, "translated connections of outside addresses and of guests"),
 		SHOW("balance", 11, "balanced services and their workers"),
+		COMMAND("show osa", run_show, "adapters: mode, routers, table, packets thrown away", .operands = osa_word,
+				.options = show_options, .data = &listings[12],
+				.text = "A router in brackets is not active: it gets nothing now."),
+		COMMAND("show oat", run_show, "address tables of adapters", .operands = osa_word, .options = oat_options,
+				.data = &listings[13]),
 		COMMAND("show config", run_show_config, "the configuration in use", .options = json_only,
 				.text = "Prints what 'rookery check' and 'rookery apply' take."),
 		COMMAND("show status", run_show_status, "processes, workers and programs of the fabric",
 				.options = show_options),
+		COMMAND("oat add", run_oat_add, "register an address with an adapter", .operands = entry_words, .options = entry_options,
+				.text = "Packets for it go to the node, without it being the primary router: for instance the far end of a link that "
+					"a script has brought up. In mode ose the entry goes into the static table."),
+		COMMAND("oat del", run_oat_del, "take back what 'oat add' has registered", .operands = entry_words,
+				.options = entry_options),
+		COMMAND("oat import", run_oat_import, "replace the static table of an adapter by that of a file",
+				.operands = import_words, .options = dry_run,
+				.text = "What stands behind #, and lines that begin with * or ;, are for people."),
+		COMMAND("osa", run_osa, "change a router role, isolation or state on an adapter", .operands = osa_words,
+				.options = osa_options,
+				.text = "A port has one primary router, which gets all packets without an entry, and a secondary one for the time that "
+					"the primary is not active. A second primary is refused, by the name of the first. online and offline set the "
+					"node's interface up and down; unplug and plug the network side of the adapter."),
+		COMMAND("qethconf", run_qethconf, "takeover, VIPA and proxy ARP entries, as qethconf(8)", .operands = qethconf_words,
+				.options = dry_run,
+				.text = "For example: rookery qethconf vipa add 198.51.100.1 zos:eth0\n\nipa inv4 and inv6 turn the list of a protocol "
+					"into those that are not taken over; list and list_all print what would make the present state."),
 		TOOL("iptables", "the packet filter of a router, as iptables(8)",
 				"For example: rookery iptables -r ROUTER -A FORWARD -p tcp --dport 22 -j ACCEPT\n\n"
 				"Grammar, messages and exit codes are those of iptables 1.8.9; matches and targets are parsed by "

@@ -311,6 +311,17 @@ count_items(const struct cfg_yaml *v)
 	return !v ? 0 : v->kind == CFG_YAML_LIST ? v->n : 1;
 }
 
+/* Before the last one. */
+static bool
+is_there(const struct cfg_sharer *s, const struct cfg_oat_entry *last)
+{
+	for (const struct cfg_oat_entry *e = s->entries; e < last; e++) {
+		if (e->kind == last->kind && ip_equal(&e->addr, &last->addr))
+			return true;
+	}
+	return false;
+}
+
 static void
 read_entries(struct cfg_reader *r, enum osa_entry kind, const struct cfg_yaml *v, struct cfg_sharer *s)
 {
@@ -321,8 +332,11 @@ read_entries(struct cfg_reader *r, enum osa_entry kind, const struct cfg_yaml *v
 		struct cfg_oat_entry *e = &s->entries[s->n_entries];
 
 		*e = (struct cfg_oat_entry){.at = item->at, .kind = kind};
-		if (cfg_address(r, key, item, &e->addr))
-			s->n_entries++;
+		if (!cfg_address(r, key, item, &e->addr))
+			continue;
+		s->n_entries++;
+		if (kind != OSA_NORMAL && is_there(s, e))
+			cfg_error(r, item->at, "%s is in %s twice, expected it once: only 'add' counts", item->text, key);
 	}
 }
 

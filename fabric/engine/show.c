@@ -26,6 +26,9 @@ static const struct {
 		{"memory", show_memory},
 		{"nat", show_nat},
 		{"balance", show_balance},
+		{"osa", show_osas},
+		{"oat", show_oat},
+		{"oat-drops", show_oat_drops},
 };
 
 static void
@@ -48,8 +51,8 @@ show(struct engine *e, const json_t *request)
 
 	if (!e->config)
 		return wire_error("there is no configuration yet");
-	if (l.node && !config_node(e->config, l.node) && !config_lan(e->config, l.node))
-		return wire_error("there is no router, guest or LAN '%s'", l.node);
+	if (l.node && !config_node(e->config, l.node) && !config_lan(e->config, l.node) && !config_osa(e->config, l.node))
+		return wire_error("there is no router, guest, LAN or adapter '%s'", l.node);
 	for (size_t i = 0; what && i < RTE_DIM(listings); i++) {
 		if (strcmp(what, listings[i].what) != 0)
 			continue;

@@ -30,6 +30,9 @@ void show_tunables(struct listing *l);
 void show_nat(struct listing *l);
 void show_balance(struct listing *l);
 void show_memory(struct listing *l);
+void show_osas(struct listing *l);
+void show_oat(struct listing *l);
+void show_oat_drops(struct listing *l);
 
 /* Resident memory of this process, bytes. */
 size_t show_resident(void);

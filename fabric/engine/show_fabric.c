@@ -150,6 +150,10 @@ show_drops(struct listing *l)
 		if (f->routers[i] && listing_wants(l, f->routers[i]->name))
 			add_drops(l, f->routers[i]->name, &f->routers[i]->live->drops);
 	}
+	for (size_t i = 0; i < f->n_adapters; i++) {
+		if (f->adapters[i] && listing_wants(l, f->adapters[i]->name))
+			add_drops(l, f->adapters[i]->name, &f->adapters[i]->stack_live.drops);
+	}
 	if (l->node)
 		return;
 	for (unsigned w = 0; w < l->engine->n_workers; w++) {
