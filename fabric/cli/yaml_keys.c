@@ -16,6 +16,7 @@ static const struct yaml_key top[] = {
 
 static const struct yaml_key router[] = {
 		{"forward", "boolean", "false", "Forwards packets that are not its own."},
+		{"hidden", "boolean", "false", "Lets `hidden` of its interfaces count: both, or neither."},
 		{"control", "boolean", "false", "Has a control namespace: its interfaces are mirrored there, and its "
 			"local programs run in it."},
 		{"interfaces", "map", NULL, "Interfaces by name; see INTERFACE."},
@@ -49,6 +50,7 @@ static const struct yaml_key guest[] = {
 		{"netns", "boolean", "true", "A Linux network namespace of this host."},
 		{"simulated", "boolean", "false", "Simulated within the engine instead: answers ARP, ping and UDP echo."},
 		{"forward", "boolean", "false", "Is a router itself (net.ipv4.ip_forward)."},
+		{"hidden", "boolean", "false", "Lets `hidden` of its interfaces count: both, or neither."},
 		{"interfaces", "map", NULL, "Interfaces by name; see INTERFACE."},
 		{"routes", "list", "a default route, when it has one link", "See ROUTE."},
 		{"run", "text or list", NULL, "Programs that run in it, each a line for sh(1). Namespace guests only."},
@@ -59,7 +61,7 @@ static const struct yaml_key iface[] = {
 		{"iucv", "NODE or NODE/INTERFACE", NULL, "An IUCV link to that node. The interface is only needed when "
 			"there are several links between the two."},
 		{"ctc", "NODE or NODE/INTERFACE", NULL, "The same, as a coupled pair of CTCs."},
-		{"osa", "name", NULL, "The host side of that adapter. Routers only."},
+		{"osa", "name", NULL, "The host side of that adapter, which any number of routers and guests share."},
 		{"lan", "name", NULL, "A place on that LAN."},
 		{"vipa", "address or list", NULL, "A dummy interface, always up, that holds these addresses."},
 		{"address", "address or list", NULL, "Its addresses. On a LAN with a prefix length; on a link without "
@@ -73,8 +75,21 @@ static const struct yaml_key iface[] = {
 			"interface that it came in by (strict), or at all (loose)."},
 		{"log_martians", "boolean", "false", "Logs packets with impossible addresses."},
 		{"proxy_arp", "boolean", "false", "Answers ARP for addresses that are routed elsewhere."},
+		{"hidden", "boolean", "false", "With `hidden` of the node: answers ARP only for its own addresses, and asks with no "
+			"others (arp_ignore 1, arp_announce 2)."},
 		{"sourcevipa", "interface", NULL, "Dummy interface whose address packets take as source that leave by "
 			"this one."},
+		{"router", "role", "none", "With osa: what it is to its port. primary gets every packet whose destination nobody has "
+			"registered, secondary while no primary is active, multicast the multicasts; with profile hipersockets "
+			"primary_connector and secondary_connector. One word, or a map of ipv4 and ipv6. qeth's and z/OS's words are "
+			"understood too."},
+		{"oat", "map", NULL, "With osa: what it registers with its adapter; see REGISTRATION."},
+		{"isolation", "none, forward or drop", "none", "With osa: whether packets to others on the port go straight to them, out "
+			"to the network, or nowhere."},
+		{"echo_filter", "boolean", "false", "With osa: its own broadcasts do not come back to it."},
+		{"promiscuous", "boolean", "false", "With osa, where it sees frames: gets a copy of all that the port sees."},
+		{"devices", "hexadecimal", NULL, "With osa: the first, even number of its group of devices: three in mode qdio, two in "
+			"mode ose."},
 		{0},
 };
 
@@ -128,7 +143,39 @@ static const struct yaml_key osa[] = {
 		{"network", "name", NULL, "Its network side is on this LAN of the fabric."},
 		{"device", "interface", NULL, "Or: on this network device of the host."},
 		{"devargs", "text", NULL, "Or: on a device that DPDK drives, by its devargs."},
-		{"mode", "qdio", "qdio", "How the adapter works."},
+		{"mode", "qdio, ose or dedicated", "qdio", "qdio: those who share it register their addresses. ose (lcs): the table is "
+			"static, and each does its own ARP with the MAC address of the port. dedicated: one has it for itself."},
+		{"layer", "2 or 3", "3", "Mode qdio: 3, the port does ARP and its stacks see bare IP packets; 2, they see Ethernet, each with "
+			"a MAC address of its own."},
+		{"table", "list or file", NULL, "Mode ose: maps of address and owner (NODE, or NODE/INTERFACE); or a file beside the configuration "
+			"with lines of ADDRESS NODE [INTERFACE]."},
+		{"mac", "MAC address", "made from the name", "Of the port, and of all who share it but in layer 2."},
+		{"multicast_router", "boolean", "false", "Takes a multicast router."},
+		{"secondaries", "number", "1", "How many secondary routers it takes, up to 8."},
+		{"carrier", "network or always", "network", "Whether those who share it see its network go down."},
+		{"state", "up or down", "up", "down: its network side is unplugged; those who share it still reach each other."},
+		{"profile", "word", "unlimited", "How much it holds: osa2 (16 addresses, 8 a stack), g5 (512), zseries (2048), hipersockets (4000), "
+			"or unlimited."},
+		{"card", "word", NULL, "Instead of a profile: which card it is (osa2-ethernet, osa2-tokenring, osa2-fastethernet, osa2-fddi, "
+			"osa2-atm, express-gigabit, express-fastethernet, express-atm, express-atm-lane). What such a card did not do is refused, "
+			"and so are MTUs that it did not have."},
+		{"machine", "g5, g6 or zseries", "zseries", "With card: the machine it is in."},
+		{"type", "network type", NULL, "FastEthernet, FE, GigabitEthernet or GB with mode qdio; Ethernet, 802.3, TokenRing, TR or FDDI with "
+			"ose."},
+		{"slot", "name", NULL, "Which card it is a port of, and"},
+		{"port", "0 or 1", "0", "which port of it."},
+		{0},
+};
+
+static const struct yaml_key oat[] = {
+		{"register", "own, stack or none", "own", "own: the addresses of the interface, as Linux does; stack: all of the node, its VIPAs "
+			"and the near ends of its links too, as VM TCP/IP and z/OS do; none: only what stands here."},
+		{"links", "boolean", "false", "Also the far end of each of the node's links, while it is up."},
+		{"add", "address or list", NULL, "These too."},
+		{"vipa", "address or list", NULL, "These too, without announcing them by ARP."},
+		{"rxip", "address or list", NULL, "These too, for somebody behind the node (proxy ARP); taken over from whoever has them."},
+		{"ipato", "map", NULL, "Which of its addresses are taken over from who has them: `add`, a list of prefixes; `invert4` and `invert6`: "
+			"those that are not listed; `enable`: whether at all (true)."},
 		{0},
 };
 
@@ -145,7 +192,10 @@ const struct yaml_map yaml_maps[] = {
 		{"BALANCE", "New connections to one address and port go to one of several workers, where no rule of the nat table says otherwise. "
 			"Workers answer by way of the router, or with hairpin.", balance},
 		{"LAN", "A multipoint segment.", lan},
-		{"ADAPTER", "An OSA adapter; exactly one of network, device and devargs.", osa},
+		{"ADAPTER", "An OSA adapter: one port, with a network side (exactly one of network, device and devargs) and an address table. A "
+			"packet that arrives goes to who registered its destination, else to the active primary router, else to the active "
+			"secondary one, else it is thrown away; 'rookery check' warns of addresses that would be.", osa},
+		{"REGISTRATION", "What an interface registers with its adapter (mode qdio, layer 3 and 2).", oat},
 		{0},
 };
 
@@ -159,7 +209,7 @@ const char yaml_example[] =
 		"  vmlinux4:\n"
 		"    forward: true\n"
 		"    interfaces:\n"
-		"      eth0: {osa: osa0, address: 9.12.6.80/24}\n"
+		"      eth0: {osa: osa0, address: 9.12.6.80/24, router: primary}\n"
 		"      iucv0: {iucv: vmlinux9, address: 192.168.1.1}\n"
 		"    routes:\n"
 		"      - {to: default, via: 9.12.6.75}\n"

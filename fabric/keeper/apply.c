@@ -156,7 +156,7 @@ prepare_osa(struct change *c, const struct cfg_osa *osa, struct fault *why)
 		c->n_osadevs++;
 		return 0;
 	}
-	if (carriers_watch(c->k, why) < 0)
+	if (osadevs_watch(c->k, why) < 0)
 		return -ECANCELED;
 	memcpy(is->name, osa->name, sizeof(is->name));
 	is->device = strdup(osa->network);
@@ -374,7 +374,7 @@ settle(struct change *c)
 	k->config = c->to;
 	settle_bundle(c);
 	k->serial++;
-	carriers_tell(k);
+	osadevs_tell_carriers(k);
 }
 
 static int

@@ -46,7 +46,7 @@ carriers_seen(struct keeper *k, struct watcher *w, uint32_t events)
 }
 
 int
-carriers_watch(struct keeper *k, struct fault *why)
+osadevs_watch(struct keeper *k, struct fault *why)
 {
 	int rc;
 
@@ -58,14 +58,14 @@ carriers_watch(struct keeper *k, struct fault *why)
 }
 
 void
-carriers_end(struct keeper *k)
+osadevs_unwatch(struct keeper *k)
 {
 	if (k->carriers.fd >= 0)
 		close(k->carriers.fd);
 }
 
 void
-carriers_tell(struct keeper *k)
+osadevs_tell_carriers(struct keeper *k)
 {
 	for (size_t i = 0; i < k->n_osadevs; i++)
 		tell(k, &k->osadevs[i]);

@@ -6,9 +6,9 @@
 #include "fabric/keeper/keeper.h"
 
 /* Listens from now on, once; before the first device is opened, so that no change is missed. => 0, or -errno with `why`. */
-int carriers_watch(struct keeper *k, struct fault *why);
-void carriers_end(struct keeper *k);
+int osadevs_watch(struct keeper *k, struct fault *why);
+void osadevs_unwatch(struct keeper *k);
 /* Tells an engine that has just been given a configuration. */
-void carriers_tell(struct keeper *k);
+void osadevs_tell_carriers(struct keeper *k);
 
 #endif

@@ -318,7 +318,7 @@ end(struct keeper *k, const char *error)
 	if (k->hosts >= 0)
 		close(k->hosts);
 	run_dir_close(&k->run);
-	carriers_end(k);
+	osadevs_unwatch(k);
 	close(k->terminations.fd);
 	close(k->deaths.fd);
 	close(k->epoll);

@@ -170,7 +170,7 @@ offer_restore(struct keeper *k, struct fault *why)
 	for (size_t i = 0; rc == 0 && i < k->n_osadevs; i++)
 		k->osadevs[i].held = true;
 	if (rc == 0)
-		carriers_tell(k);
+		osadevs_tell_carriers(k);
 	return rc;
 }
 
