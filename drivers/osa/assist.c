@@ -13,10 +13,14 @@ static struct ip_addr
 asking_address(const struct adapter *a, const struct pkt *about)
 {
 	struct oat_entry *list;
+	struct iphdr ip;
 	size_t n;
 
-	if (about && about->family == AF_INET && oat_lookup4(a->oat, pkt_ip4(about)->saddr) != SHARER_NONE)
-		return ip4(pkt_ip4(about)->saddr);
+	if (about && about->family == AF_INET) {
+		memcpy(&ip, pkt_data(about), sizeof(ip));
+		if (oat_lookup4(a->oat, ip.saddr) != SHARER_NONE)
+			return ip4(ip.saddr);
+	}
 	list = oat_entries(a->oat, &n);
 	for (size_t i = 0; i < n; i++) {
 		if (list[i].addr.family == AF_INET && !(list[i].flags & (OAT_VIPA | OAT_TENTATIVE)))

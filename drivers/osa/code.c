@@ -72,6 +72,8 @@ osa_code_errno(uint16_t code)
 char *
 osa_answer_text(const struct osa_answer *a, char *buf, size_t size)
 {
-	snprintf(buf, size, "%s (0x%04x)%s%s", osa_code_word(a->code), a->code, a->holder[0] ? ", held by " : "", a->holder);
+	const char *before = a->code == OSA_TABLE_FULL ? ", no more than " : ", held by ";
+
+	snprintf(buf, size, "%s (0x%04x)%s%s", osa_code_word(a->code), a->code, a->holder[0] ? before : "", a->holder);
 	return buf;
 }

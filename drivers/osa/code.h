@@ -43,7 +43,7 @@ enum { OSA_HOLDER = 40 };
 
 struct osa_answer {
 	uint16_t code;           /* enum osa_code */
-	char holder[OSA_HOLDER]; /* who has it: "zos/eth0", a MAC address on the LAN, a count; or "" */
+	char holder[OSA_HOLDER]; /* who has it: "zos/eth0", a MAC address on the LAN; the limit of a full table; or "" */
 };
 
 /* "Primary already defined". A code that is not in the table: "Unknown Error". */

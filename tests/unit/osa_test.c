@@ -52,7 +52,7 @@ words_of_codes(void **state)
 		{0xe080, -ENETDOWN, "STRTLAN_LAN_DISABLED - LAN offline"},
 		{0x1234, -EIO, "Unknown Error"},
 	};
-	struct osa_answer held = {0xe010, "zos/eth0"}, free_of = {0xe012, ""};
+	struct osa_answer held = {0xe010, "zos/eth0"}, free_of = {0xe012, ""}, full = {0xe006, "512 addresses of the port"};
 	char text[80];
 
 	(void)state;
@@ -61,6 +61,7 @@ words_of_codes(void **state)
 		assert_int_equal(osa_code_errno(rows[i].code), rows[i].error);
 	}
 	assert_string_equal(osa_answer_text(&held, text, sizeof(text)), "Primary already defined (0xe010), held by zos/eth0");
+	assert_string_equal(osa_answer_text(&full, text, sizeof(text)), "IP address table full (0xe006), no more than 512 addresses of the port");
 	assert_string_equal(osa_answer_text(&free_of, text, sizeof(text)), "Invalid SETRTG indicator (0xe012)");
 }
 
