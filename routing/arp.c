@@ -190,8 +190,10 @@ arp_is_senseless(const struct arp_message *m, const struct mac_addr *self)
 {
 	uint32_t s = m->sender.v4, t = m->target.v4;
 
-	return ip4_is_multicast(t) || ip4_is_loopback(t) || ip4_is_multicast(s) ||
-	       ip4_is_loopback(s) || s == INADDR_BROADCAST || mac_equal(&m->sender_mac, self);
+	/* our own that came back; but neighbours on one OSE port have one MAC address, and say so in answers to us alone */
+	if (mac_equal(&m->sender_mac, self) && (m->request || !m->unicast))
+		return true;
+	return ip4_is_multicast(t) || ip4_is_loopback(t) || ip4_is_multicast(s) || ip4_is_loopback(s) || s == INADDR_BROADCAST;
 }
 
 /* With proxy ARP: an address that is reached by another interface. */
