@@ -252,15 +252,26 @@ adapter_update(struct adapter *a, struct env *env, struct sharer *s)
 	adapter_changed(a, env);
 }
 
+/* Why a port does not isolate at all, or not in this way; OSA_ACCESS_SUCCESS: it does. */
+static uint16_t
+isolation_refused(const struct adapter *a, enum osa_isolation isolation)
+{
+	if (isolation == OSA_SHARED)
+		return OSA_ACCESS_SUCCESS;
+	if (a->set.mode == OSA_DEDICATED)
+		return OSA_ACCESS_NOT_SHARED;
+	if (a->set.mode != OSA_QDIO)
+		return OSA_ACCESS_NOT_SUPPORTED;
+	return isolation == OSA_FORWARD && a->port.attach.kind == ATTACH_LAN ? OSA_ACCESS_NO_RELAY : OSA_ACCESS_SUCCESS;
+}
+
 uint16_t
 adapter_isolate(struct adapter *a, struct env *env, struct sharer *s, enum osa_isolation isolation)
 {
-	if (a->set.mode == OSA_DEDICATED)
-		return isolation == OSA_SHARED ? OSA_ACCESS_NOT_ISOLATED : OSA_ACCESS_NOT_SHARED;
-	if (a->set.mode != OSA_QDIO)
-		return OSA_ACCESS_NOT_SUPPORTED;
-	if (isolation == OSA_FORWARD && a->port.attach.kind == ATTACH_LAN)
-		return OSA_ACCESS_NO_RELAY;
+	uint16_t why = isolation_refused(a, isolation);
+
+	if (why != OSA_ACCESS_SUCCESS)
+		return why;
 	if (s->set.isolation == isolation)
 		return isolation == OSA_SHARED ? OSA_ACCESS_NOT_ISOLATED : OSA_ACCESS_ISOLATED;
 	s->set.isolation = isolation;

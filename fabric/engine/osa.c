@@ -312,14 +312,28 @@ adopt_adapters(struct engine *e, const struct placement *old)
 		load_table(e, p, &c->osas[i], p->osas[i].adapter);
 }
 
-static void
-update_activity(struct engine *e, const struct placement *p, const struct cfg_iface *i, struct placed_iface *pi)
+static bool
+stack_is_up(const struct engine *e, const struct cfg_iface *i, const struct placed_iface *pi)
 {
 	const struct engine_port *ep = i->node->kind == CFG_ROUTER ? NULL : e->ports[pi->port];
-	bool up = i->up && (i->node->kind == CFG_ROUTER || (ep && ep->guest_up));
 
+	return i->up && (i->node->kind == CFG_ROUTER || (ep && ep->guest_up));
+}
+
+static void
+take_down(struct engine *e, const struct placement *p, const struct cfg_iface *i, struct placed_iface *pi)
+{
 	(void)p;
-	sharer_online(pi->sharer, &e->control.walker.env, up);
+	if (!stack_is_up(e, i, pi))
+		sharer_online(pi->sharer, &e->control.walker.env, false);
+}
+
+static void
+bring_up(struct engine *e, const struct placement *p, const struct cfg_iface *i, struct placed_iface *pi)
+{
+	(void)p;
+	if (stack_is_up(e, i, pi))
+		sharer_online(pi->sharer, &e->control.walker.env, true);
 }
 
 static void
@@ -351,8 +365,9 @@ ask(struct engine *e, const struct placement *p, const struct cfg_iface *i, stru
 void
 adapters_update(struct engine *e, const struct placement *place)
 {
-	for_each_sharer(e, place, update_activity);
-	for_each_sharer(e, place, release);
+	for_each_sharer(e, place, take_down);
+	for_each_sharer(e, place, release); /* before anyone comes up: it would register what it does not want any more */
+	for_each_sharer(e, place, bring_up);
 	for_each_sharer(e, place, ask);
 }
 

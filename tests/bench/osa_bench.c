@@ -99,6 +99,7 @@ make_packets(struct bench *b)
 		size_t len = test_udp(buf + sizeof(eth), &ip, 1000, 2000, 36);
 
 		b->burst[i] = test_pkt(&b->tw.t, buf, sizeof(eth) + len);
+		b->burst[i]->l2_len = ETH_HLEN;
 	}
 }
 
