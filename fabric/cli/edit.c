@@ -294,6 +294,20 @@ forget_guest(struct cfg_node *n, const struct cfg_node *guest)
 	}
 }
 
+/* Its addresses in static tables go with it. */
+static void
+forget_entries(struct config *c, const struct cfg_node *guest)
+{
+	for (size_t n = 0; n < c->n_osas; n++) {
+		struct cfg_osa *o = &c->osas[n];
+
+		for (size_t i = o->n_table; i-- > 0;) {
+			if (strcasecmp(o->table[i].node, guest->name) == 0)
+				edit_drop(o->table, &o->n_table, i, sizeof(*o->table));
+		}
+	}
+}
+
 int
 edit_remove_guest(struct edit *e, const char *name)
 {
@@ -311,6 +325,7 @@ edit_remove_guest(struct edit *e, const char *name)
 		if (i != at)
 			forget_guest(&c->nodes[i], guest);
 	}
+	forget_entries(c, guest);
 	edit_drop(c->nodes, &c->n_nodes, at, sizeof(*guest));
 	edit_relink(c);
 	return 0;

@@ -77,6 +77,8 @@ struct cfg_osa *edit_osa(struct edit *e, const char *name);
 struct cfg_iface *edit_sharer(struct edit *e, const char *osa, const char *node, const char *iface);
 /* For both protocols when `only` is NULL. Refused where roles are static (OSE). */
 int edit_set_role(struct edit *e, struct cfg_iface *f, const enum osa_protocol *only, enum osa_role role);
+/* Sets the interface up or down; refused by the name of whoever has its address or its role of primary router. */
+int edit_set_online(struct edit *e, struct cfg_iface *f, bool online);
 int edit_set_isolation(struct edit *e, struct cfg_iface *f, enum osa_isolation isolation);
 /* The network side of the adapter, unplugged or plugged. */
 int edit_set_network(struct edit *e, const char *osa, bool up);

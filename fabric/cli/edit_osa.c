@@ -2,6 +2,8 @@
 /* What stacks ask of an adapter: roles, registered addresses, takeover; and the static table of an OSE port. */
 #include "fabric/cli/draft.h"
 
+#include "fabric/control/config_osa.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -59,6 +61,100 @@ mode_of(const struct edit *e, const struct cfg_iface *f)
 	return config_osa(e->c, f->target)->mode;
 }
 
+/* ---- who is in the way ----
+ *
+ * Whoever reads the configuration names the first in the file as the holder, and cannot know better; who changes it does.
+ */
+
+static bool
+is_one_of_a_kind(enum osa_role role)
+{
+	return role == OSA_PRIMARY_ROUTER || role == OSA_PRIMARY_CONNECTOR;
+}
+
+/* Another one on the adapter, up, for which `is_it` is true; NULL: none. */
+static const struct cfg_iface *
+find_other(const struct edit *e, const struct cfg_iface *f, bool (*is_it)(const struct edit *, const struct cfg_iface *, const struct cfg_iface *))
+{
+	for (size_t n = 0; n < e->c->n_nodes; n++) {
+		for (size_t i = 0; i < e->c->nodes[n].n_ifaces; i++) {
+			const struct cfg_iface *other = &e->c->nodes[n].ifaces[i];
+
+			if (other != f && other->up && is_it(e, f, other))
+				return other;
+		}
+	}
+	return NULL;
+}
+
+static bool
+has_role_of(const struct edit *e, const struct cfg_iface *f, const struct cfg_iface *other)
+{
+	(void)e;
+	for (int p = 0; other->kind == CFG_OSA && other->sharer && strcmp(other->target, f->target) == 0 && p < OSA_PROTOCOLS; p++) {
+		if (is_one_of_a_kind(f->sharer->role[p]) && other->sharer->role[p] == f->sharer->role[p])
+			return true;
+	}
+	return false;
+}
+
+/* The LAN that the interface is on, or the adapter that has none; NULL: a link. */
+static const void *
+network_of(const struct edit *e, const struct cfg_iface *f)
+{
+	const struct cfg_osa *o = f->kind == CFG_OSA ? config_osa(e->c, f->target) : NULL;
+
+	if (f->kind == CFG_LAN)
+		return config_lan(e->c, f->target);
+	return o && o->side == CFG_OSA_NETWORK ? (const void *)config_lan(e->c, o->network) : o;
+}
+
+/* One that both have, and neither takes over; NULL: none. */
+static const struct ip_addr *
+common_address(const struct edit *e, const struct cfg_iface *f, const struct cfg_iface *other)
+{
+	for (size_t i = 0; network_of(e, other) == network_of(e, f) && i < f->n_addresses; i++) {
+		const struct ip_addr *a = &f->addresses[i].addr;
+
+		for (size_t k = 0; k < other->n_addresses; k++) {
+			if (ip_equal(&other->addresses[k].addr, a) && !cfg_takes_over(f->sharer, a) && !cfg_takes_over(other->sharer, a))
+				return a;
+		}
+	}
+	return NULL;
+}
+
+static bool
+has_address_of(const struct edit *e, const struct cfg_iface *f, const struct cfg_iface *other)
+{
+	return common_address(e, f, other) != NULL;
+}
+
+/* => 0, or -EBUSY with the holder's name. */
+static int
+check_holders(struct edit *e, const struct cfg_iface *f)
+{
+	const struct cfg_iface *other = f->up && f->sharer ? find_other(e, f, has_role_of) : NULL;
+	char text[ADDR_TEXT];
+
+	if (other)
+		return edit_refuse(e, -EBUSY, "Primary already defined (0xe010), held by %s/%s, expected one on a port: %s of %s may use another "
+			"port, register its addresses, or lie behind %s", other->node->name, other->name, f->name, f->node->name,
+			other->node->name);
+	other = f->up ? find_other(e, f, has_address_of) : NULL;
+	if (other)
+		return edit_refuse(e, -EBUSY, "%s: IP address already in use on LAN (0xe00a), held by %s/%s, expected it once, or takeover "
+			"of it by 'ipato'", ip_text(common_address(e, f, other), text), other->node->name, other->name);
+	return 0;
+}
+
+int
+edit_set_online(struct edit *e, struct cfg_iface *f, bool online)
+{
+	f->up = online;
+	return check_holders(e, f);
+}
+
 int
 edit_set_role(struct edit *e, struct cfg_iface *f, const enum osa_protocol *only, enum osa_role role)
 {
@@ -74,7 +170,7 @@ edit_set_role(struct edit *e, struct cfg_iface *f, const enum osa_protocol *only
 		if (!only || *only == (enum osa_protocol)p)
 			s->role[p] = role;
 	}
-	return 0;
+	return check_holders(e, f);
 }
 
 int

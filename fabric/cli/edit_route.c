@@ -105,6 +105,8 @@ edit_set_up(struct edit *e, const char *node, const char *iface, bool up)
 
 	if (!f)
 		return -ENOENT;
+	if (f->kind == CFG_OSA)
+		return edit_set_online(e, f, up);
 	f->up = up;
 	return 0;
 }

@@ -199,9 +199,7 @@ set_online(const struct cli *cl, struct edit *e)
 {
 	struct cfg_iface *f = named_sharer(cl, e);
 
-	if (f)
-		f->up = strcmp(cli_arg(cl, "WHAT"), "online") == 0;
-	return f ? 0 : -ENOENT;
+	return f ? edit_set_online(e, f, strcmp(cli_arg(cl, "WHAT"), "online") == 0) : -ENOENT;
 }
 
 static int

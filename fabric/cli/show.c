@@ -42,7 +42,7 @@ check_node(struct cli *cl)
 	cfg = client_config(&cl->client, NULL);
 	if (!cfg)
 		return STATUS_FAILED;
-	if (!client_node(cfg, name))
+	if (!config_osa(cfg, name) && !config_lan(cfg, name) && !client_node(cfg, name))
 		status = STATUS_FAILED;
 	config_free(cfg);
 	return status;

@@ -85,7 +85,7 @@
  *             A descriptor beside it is a bundle: the rules of every router; without, they stay.
  *   keeper: {"op":"rules",...}, {"op":"sets",...}: as they came to the keeper. The answer to "sets" may have "text": what all sets have come to
  *   keeper: {"op":"guest","port":"GUEST/INTERFACE","up":bool}  the guest has set its interface up or down       no answer
- *   keeper: {"op":"guest","port":"GUEST/INTERFACE","addresses":[TEXT]}  all IPv4 addresses there, after it changed them  no answer
+ *   keeper: {"op":"guest","port":"GUEST/INTERFACE","addresses":[PREFIX]}  all IPv4 addresses there, after it changed them  no answer
  *   keeper: {"op":"osa-carrier","osa":NAME,"up":bool}  the device of an adapter has gained or lost its carrier              no answer
  *   The engine ends when this socket closes.
  */

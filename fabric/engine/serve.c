@@ -100,9 +100,10 @@ guest_addresses(struct server *s, const char *port, const json_t *texts)
 
 	for (size_t i = 0; list && i < json_array_size(texts); i++) {
 		const char *text = json_string_value(json_array_get(texts, i));
+		struct ip_prefix p;
 
-		if (text && ip_parse(text, &list[n]) == 0)
-			n++;
+		if (text && prefix_parse(text, &p) == 0)
+			list[n++] = p.addr;
 	}
 	if (list)
 		publish_guest_addresses(s->engine, port, list, n);

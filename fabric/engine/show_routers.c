@@ -2,6 +2,7 @@
 /* Listings of what routers have: interfaces, routes, neighbours. */
 #include "fabric/engine/show.h"
 
+#include "drivers/osa/adapter.h"
 #include "routing/neigh.h"
 
 #include <stdlib.h>
@@ -187,6 +188,20 @@ neighbours_of(struct listing *l, const struct router *r, const struct iface *i)
 	free(list);
 }
 
+/* A port that does ARP for those who share it knows their neighbours. */
+static void
+show_port_neighbours(struct listing *l)
+{
+	const struct fabric *f = atomic_load(&l->engine->fabric);
+
+	for (size_t i = 0; i < f->n_adapters; i++) {
+		const struct adapter *a = f->adapters[i];
+
+		if (a && a->port_live.neigh && listing_wants(l, a->name))
+			neighbours_of(l, &a->stack, &a->port);
+	}
+}
+
 void
 show_neighbours(struct listing *l)
 {
@@ -199,4 +214,5 @@ show_neighbours(struct listing *l)
 				neighbours_of(l, r, r->ifaces[i]);
 		}
 	}
+	show_port_neighbours(l);
 }
