@@ -35,7 +35,7 @@ routers:
   v4:
     forward: true
     interfaces:
-      eth0:  {osa: osa0, address: 9.12.6.80/24}
+      eth0:  {osa: osa0, address: 9.12.6.80/24, router: primary}
       iucv0: {iucv: v9, address: 192.168.1.1, mtu: 1500}
     routes: [{to: 10.0.0.0/16, via: 192.168.1.2}]
   v9:

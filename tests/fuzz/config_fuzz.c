@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The configuration reader: whatever the text, it ends with a configuration or with errors that
- * each are one line; and a configuration prints to text that reads to the same and prints the same.
+ * each are one line; and a configuration prints to text that reads to the same and prints the same. Lines of a table file too.
  */
-#include "fabric/control/config.h"
+#include "fabric/control/config_osa.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,6 +62,9 @@ static void
 check_same(const struct config *a, const struct config *b)
 {
 	check(a->n_nodes == b->n_nodes && a->n_routers == b->n_routers, "number of nodes");
+	check(a->n_osas == b->n_osas && a->n_warnings == b->n_warnings, "number of adapters, or of warnings");
+	for (size_t i = 0; i < a->n_osas; i++)
+		check(config_osa_equal(&a->osas[i], &b->osas[i]), "an adapter changed by printing");
 	for (size_t i = 0; i < a->n_nodes; i++) {
 		check_links(&a->nodes[i]);
 		check_routes(&a->nodes[i]);
@@ -95,12 +98,30 @@ check_config(const struct config *c)
 	cfg_errors_free(&errs);
 }
 
+/* The same bytes as a file with a static table. */
+static void
+check_table(const uint8_t *data, size_t size)
+{
+	char *text = strndup((const char *)data, size), *rest = text, *line;
+	struct cfg_oat_static e;
+
+	while ((line = strsep(&rest, "\n"))) {
+		int rc = cfg_table_line(line, &e);
+
+		check(rc <= 1, "what a line of a table is");
+		check(rc != 1 || (ip_is_set(&e.addr) && e.node[0]), "half an entry");
+		check(memchr(e.node, 0, sizeof(e.node)) && memchr(e.iface, 0, sizeof(e.iface)), "a name without an end");
+	}
+	free(text);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct cfg_errors errs;
 	struct config *c;
 
+	check_table(data, size);
 	if (config_read((const char *)data, size, "fuzz", &c, &errs) == 0) {
 		check(errs.n == 0 && errs.total == 0, "errors of a good text");
 		check_config(c);

@@ -26,7 +26,7 @@ routers:
   r1:
     forward: true
     interfaces:
-      eth0: {{osa: osa0, address: 10.50.0.2/24, mtu: 1500}}
+      eth0: {{osa: osa0, address: 10.50.0.2/24, mtu: 1500, router: primary}}
       iucv0: {{iucv: g1, address: 10.51.0.1, peer: 10.51.0.2, mtu: 1500}}
 guests:
   g1:
@@ -36,9 +36,9 @@ guests:
 
 DEVICES = """fabric: dpdk
 osa:
-  osa0: {{devargs: "net_pcap0,rx_pcap={directory}/in.pcap,tx_pcap={directory}/out.pcap"}}
-  osa1: {{devargs: "net_null0,no-rx=1"}}
-  osa2: {{devargs: "net_ring0"}}
+  osa0: {{devargs: "net_pcap0,rx_pcap={directory}/in.pcap,tx_pcap={directory}/out.pcap", mode: dedicated}}
+  osa1: {{devargs: "net_null0,no-rx=1", mode: dedicated}}
+  osa2: {{devargs: "net_ring0", mode: dedicated}}
 routers:
   r1:
     forward: true

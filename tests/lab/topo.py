@@ -8,7 +8,7 @@ answer by seeing the request arrive; a discard and a loop by the drop counter of
 
 Where rules stand in the way of pings, packets of TCP are used instead, seen at every node that they pass (topo_flow.py).
 
-Lines after the first `expect` are done live, through rookery commands.
+Lines after the first `expect` are done live, through rookery commands; what they say of adapters topo_osa.py knows.
 """
 import ipaddress
 import re
@@ -18,6 +18,7 @@ import topo_flow
 import topo_yaml
 from lab import Capture, Failure, Lab, ROOT, SCALE, check, check_equal, wait_for
 from packets import Packet
+from topo_osa import AdapterProver, Adapters
 
 
 class Iface:
@@ -31,12 +32,13 @@ class Topology:
         self.nodes, self.lans, self.ifaces, self.vipas = {}, {}, {}, {}
         self.routes, self.sources, self.rules, self.script = {}, {}, {}, []
         self.mtus, self.down, self.withdrawn = {}, set(), {}
+        self.adapters = Adapters()
         live = False
         for number, line in enumerate(open(path), 1):
             words = line.split("#")[0].rstrip().rstrip("~").split()
             if not words:
                 continue
-            live = live or words[0] in ("expect", "nat-expect")
+            live = live or words[0] in ("expect", "nat-expect", "osa-expect")
             if live:
                 self.script.append((number, words))
             else:
@@ -74,7 +76,7 @@ class Topology:
             self.withdrawn[tuple(rest)] = route
         elif kind == "restore":
             self.routes[rest[0]].append(self.withdrawn.pop(tuple(rest)))
-        elif kind != "topo":
+        elif not self.adapters.apply(words) and kind != "topo":
             raise Failure(f"statement {kind} is not known here")
 
     @staticmethod
@@ -136,7 +138,7 @@ class Topology:
                 node = iface.peer[0]
             else:
                 hop = best["via"] or target
-                there = [i.node for i in self.ifaces.values() if i.lan == iface.lan and i.address == hop]
+                there = [i.node for i in self.ifaces.values() if i.lan == iface.lan and i.address == hop and self.works(i)]
                 if not there:
                     return "noneigh", way
                 node = there[0]
@@ -145,8 +147,9 @@ class Topology:
 
 
 class Prover:
-    def __init__(self, topology, lab, full_text):
+    def __init__(self, topology, lab, full_text, senders=None):
         self.topo, self.lab, self.full_text = topology, lab, full_text
+        self.adapters = AdapterProver(topology.adapters, lab, senders or {})
         self.routers = {r["node"] for r in lab.show("routes")}
         self.echo_id = 0x1100
 
@@ -160,6 +163,7 @@ class Prover:
                 self.compare_router(node, shown, routes)
             else:
                 self.compare_guest(node)
+        self.adapters.compare()
 
     def compare_router(self, node, shown, routes):
         have = {a.split("/")[0] for r in shown if r["node"] == node for a in r["addresses"]}
@@ -304,6 +308,23 @@ class Prover:
         if way[-1] in self.routers:
             check_equal(self.lab.dropped("no-route", way[-1], before), 1, f"no-route at {way[-1]}")
 
+    def fail_noneigh(self, node, target, source, way):
+        """Host unreachable from the last node, whose neighbour does not answer (and its counter, where it is a router of ours)."""
+        before = self.lab.drops()
+
+        def told():
+            """The first packets still go to the MAC address that the router knows."""
+            mark, ident = self.send_echo(node, target)
+            try:
+                return wait_for(lambda: self.answers_to(self.lab.agent(node), mark, ident), "an answer", 1.0 / SCALE)[0]
+            except Failure:
+                return None
+        answer = wait_for(told, f"host unreachable from {way[-1]}", 20)
+        check_equal(answer.icmp, (packets.UNREACHABLE, packets.HOST), "answer")
+        check(way[-1] in self.topo.owner(answer.src), f"told by {answer.src}, expected {way[-1]}")
+        if way[-1] in self.routers:
+            check(self.lab.dropped("neighbour-failed", way[-1], before) >= 1, f"neighbour-failed at {way[-1]} was not counted")
+
     def fail_noreturn(self, node, target, source, way):
         """The request arrives at its destination; no answer arrives here."""
         end = way[-1]
@@ -342,15 +363,25 @@ class Prover:
         elif words[0] == "add":
             self.lab.command("add", *words[1:])
         elif words[0] in ("down", "up"):
-            self.lab.command("set", "interface", *words[1].split(":"), words[0])
+            self.set_interface(*words[1].split(":"), words[0])
         elif words[0] == "withdraw":
             self.lab.command("remove", "route", node, *rest)
         elif words[0] == "restore":
             route = self.topo.withdrawn[tuple(words[1:])]
             self.lab.command("add", "route", node, rest[0], "via", route["via"], "dev", route["dev"], "metric", str(route["metric"]))
+        elif self.adapters.live(words):
+            return
         self.topo.apply(words)
         if words[0] == "srcvipa":
             self.apply_source(words[1], words[2])
+
+    def set_interface(self, node, name, state):
+        """The external interface of a router is lost by its adapter's network side."""
+        shown = [r for r in self.lab.show("interfaces") if (r["node"], r["name"]) == (node, name)]
+        if shown and shown[0]["kind"] == "osa":
+            self.lab.command("osa", shown[0]["target"], "plug" if state == "up" else "unplug")
+        else:
+            self.lab.command("set", "interface", node, name, state)
 
     def apply_source(self, node, vipa):
         """Applies the configuration as it stands in configs/ (or follows from the file), where the node takes its VIPA as source."""
@@ -363,7 +394,7 @@ class Prover:
     def line(self, words):
         """One line of a file's script."""
         special = {"expect": self.expect, "nat-expect": lambda rest: topo_flow.prove_translation(self, rest),
-                   "refuse": lambda rest: topo_flow.prove_refusal(self, rest)}
+                   "refuse": lambda rest: topo_flow.prove_refusal(self, rest), "osa-expect": self.adapters.expect}
         if words[0] in special:
             special[words[0]](words[1:])
         else:
@@ -390,18 +421,19 @@ def without_source(text, node):
     return "\n".join(lines) + "\n"
 
 
-def prove(suite, topo_file, config):
-    """All of one topology, a test a line."""
+def prove(suite, topo_file, config, senders=None):
+    """All of one topology, a test a line. `senders`: for an adapter (node, interface, address) on its network. => the lab, which runs on"""
     topology = Topology(ROOT / "tests" / "topologies" / topo_file)
     full_text = text = (ROOT / "configs" / config).read_text()
     for _, words in topology.script:
         if words[0] == "srcvipa":  # done live, later
             text = without_source(text, words[1])
     lab = suite.lab(Lab(text, topo_file.replace("fig-", "").replace("-", "")))
-    prover = Prover(topology, lab, full_text)
+    prover = Prover(topology, lab, full_text, senders)
     with suite.test("is the topology of the file"):
         prover.compare()
     prove_lines(suite, prover, topo_file)
+    return lab
 
 
 def prove_lines(suite, prover, topo_file, more=()):
