@@ -226,6 +226,14 @@ forget_macs(struct adapter *a, uint16_t slot)
 	}
 }
 
+static void
+count_listeners(struct adapter *a)
+{
+	a->n_listeners = 0;
+	for (uint16_t i = 0; i < a->n_sharers; i++)
+		a->n_listeners += a->sharers[i] && a->sharers[i]->active && a->sharers[i]->set.promiscuous;
+}
+
 void
 adapter_activity(struct adapter *a, struct env *env, struct sharer *s, bool active)
 {
@@ -237,6 +245,7 @@ adapter_activity(struct adapter *a, struct env *env, struct sharer *s, bool acti
 		forget_macs(a, s->slot);
 		setip_end(a, env, s->slot, false);
 	}
+	count_listeners(a);
 	adapter_elect(a);
 	adapter_changed(a, env);
 }
@@ -249,6 +258,7 @@ adapter_update(struct adapter *a, struct env *env, struct sharer *s)
 	a->targets[s->slot] = s->set.target;
 	forget_macs(a, s->slot);
 	register_mac(a, s);
+	count_listeners(a);
 	adapter_changed(a, env);
 }
 

@@ -61,6 +61,7 @@ struct adapter {
 	unsigned n_secondaries[OSA_PROTOCOLS];
 	uint16_t elected[OSA_PROTOCOLS]; /* who gets what is not registered: an active one of these, or SHARER_NONE */
 	bool network_up;
+	unsigned n_listeners; /* active sharers that are granted every frame */
 	struct discard discards[DISCARDS_KEPT];
 	unsigned n_discards;
 	struct refusal refusals[REFUSALS_KEPT];

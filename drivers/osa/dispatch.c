@@ -131,12 +131,33 @@ adapter_owner(struct adapter *a, const struct ip_addr *to, enum drop_reason *why
 	return SHARER_NONE;
 }
 
+/* Frames that are another's, or nobody's. */
+static void
+copy_to_listeners(struct walker *w, struct adapter *a, uint16_t owner, struct pkt *p)
+{
+	record_refuse(p->recorder, "somebody listens to all of an adapter");
+	for (uint16_t i = 0; i < a->n_sharers; i++) {
+		const struct sharer *s = a->sharers[i];
+		struct pkt *copy = NULL;
+
+		if (!s || i == owner || !s->set.promiscuous || !sharer_is_active(a, i))
+			continue;
+		copy = env_pkt_copy(&w->env, p);
+		if (copy)
+			adapter_hand_over(w, a, i, copy);
+		else
+			a->stack_live.drops.n[DROP_NO_BUFFER]++;
+	}
+}
+
 static bool
 deliver(struct walker *w, struct adapter *a, const struct heading *h, struct pkt *p, struct attach *to)
 {
 	enum drop_reason why;
 	uint16_t owner = adapter_owner(a, &h->to, &why);
 
+	if (a->n_listeners && p->l2_len)
+		copy_to_listeners(w, a, owner, p);
 	if (owner == SHARER_NONE) {
 		adapter_discard(a, &w->env, &h->to, &h->from, SHARER_NONE, why);
 		adapter_drop(w, a, p, why);
@@ -214,6 +235,8 @@ receive_by_mac(struct walker *w, struct adapter *a, struct pkt *p, const struct 
 	if (p->flags & (PKT_BROADCAST | PKT_MULTICAST))
 		return to_everyone(w, a, &h, p);
 	owner = oat_lookup(a->macs, &key);
+	if (a->n_listeners)
+		copy_to_listeners(w, a, owner, p);
 	if (owner == SHARER_NONE) {
 		adapter_drop(w, a, p, DROP_NOT_FOR_US);
 		return false;

@@ -52,7 +52,7 @@ struct cfg_sharer {
 	enum osa_policy policy;
 	bool links;       /* registers the far ends of the node's links, each while it is up */
 	bool echo_filter; /* its own broadcasts do not come back */
-	bool promiscuous; /* granted: gets a copy of every frame on the network side; where its stack speaks Ethernet */
+	bool promiscuous; /* granted: gets a copy of every frame that arrives from the network, where its stack speaks Ethernet */
 	enum osa_isolation isolation;
 	struct cfg_oat_entry *entries;
 	size_t n_entries;

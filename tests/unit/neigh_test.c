@@ -445,6 +445,31 @@ answers(void **state)
 	assert_int_equal(t.live.drops.n[DROP_NO_BUFFER], 1);
 }
 
+/* OSA-28: of the four combinations only both switches keep an address to its own interface. */
+static void
+hidden(void **state)
+{
+	struct mac_addr mac;
+
+	(void)state;
+	for (int all = 0; all <= 1; all++) {
+		for (int device = 0; device <= 1; device++) {
+			t.r.hidden = all;
+			t.ifaces[TEST_ETH1].hidden = device;
+			hear(ARPOP_REQUEST, peer, "10.0.0.7", nobody, "10.1.0.1");
+			if (all && device)
+				silence();
+			else
+				said(ARPOP_REPLY, peer, "10.1.0.1", peer, "10.0.0.7");
+			hear(ARPOP_REQUEST, peer, "10.0.0.7", nobody, "10.0.0.1");
+			said(ARPOP_REPLY, peer, "10.0.0.1", peer, "10.0.0.7");
+		}
+	}
+	/* nor is it named to those who are asked on another interface */
+	assert_int_equal(neigh_resolve(table(), &env.env, &t.ifaces[TEST_ETH0], packet("10.1.0.1", "10.0.0.9", 1), &mac), NEIGH_PARKED);
+	said(ARPOP_REQUEST, everyone, "10.0.0.1", nobody, "10.0.0.9");
+}
+
 static void
 proxy(void **state)
 {
@@ -580,6 +605,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(many_neighbours, setup, teardown),
 		cmocka_unit_test_setup_teardown(flush_and_removal, setup, teardown),
 		cmocka_unit_test_setup_teardown(answers, setup, teardown),
+		cmocka_unit_test_setup_teardown(hidden, setup, teardown),
 		cmocka_unit_test_setup_teardown(proxy, setup, teardown),
 		cmocka_unit_test_setup_teardown(proxied, setup, teardown),
 		cmocka_unit_test_setup_teardown(updates, setup, teardown),

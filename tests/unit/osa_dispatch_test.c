@@ -648,6 +648,31 @@ layer_2(void **state)
 }
 
 static void
+promiscuous_where_granted(void **state)
+{
+	struct mac_addr g = {{2, 0, 0, 0, 1, G}};
+
+	(void)state;
+	t.sharers[S]->set.promiscuous = true;
+	set_mode(OSA_QDIO, 2);
+	from_network(udp_frame(g, peer_mac, "203.0.113.7", "10.1.1.2"));
+	assert_int_equal(all_who_got(), 1 << G | 1 << S);
+	from_network(udp_frame(peer_mac, peer_mac, "203.0.113.7", "10.1.1.2"));
+	assert_int_equal(all_who_got(), 1 << S);
+	set_mode(OSA_OSE, 3);
+	enter_static(G, "192.0.2.4");
+	from_network(udp_frame(port_mac, peer_mac, "203.0.113.7", "192.0.2.4"));
+	assert_int_equal(all_who_got(), 1 << G | 1 << S);
+	test_online(&t, S, false);
+	from_network(udp_frame(port_mac, peer_mac, "203.0.113.7", "192.0.2.4"));
+	assert_int_equal(all_who_got(), 1 << G);
+	adapter_clear_static(t.a, &t.tw.w.env);
+	set_mode(OSA_QDIO, 3); /* no frames, nothing to listen to */
+	add(G, "192.0.2.4", OSA_NORMAL);
+	assert_int_equal(arrives("192.0.2.4"), G);
+}
+
+static void
 dedicated(void **state)
 {
 	(void)state;
@@ -832,6 +857,7 @@ main(void)
 		TEST(ose_does_no_arp),
 		TEST(a_static_owner_that_is_down),
 		TEST(layer_2),
+		TEST(promiscuous_where_granted),
 		TEST(dedicated),
 		TEST(what_is_noted_for_a_path),
 		TEST(frames_that_end_early),
