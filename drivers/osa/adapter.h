@@ -129,13 +129,13 @@ uint16_t adapter_isolate(struct adapter *a, struct env *env, struct sharer *s, e
 /* ---- the packet path ---- */
 
 /*
- * Takes what comes from the network: a frame, p->l2_len set. => true: it is to go to *to (ATTACH_ROUTER or ATTACH_PORT), prepared for it, and still the
- * caller's; false: it is taken (dropped by name, answered, or copied to several).
+ * Takes what comes from the network: a frame, p->l2_len set. => true: it is to go to *to (ATTACH_ROUTER or ATTACH_PORT), prepared
+ * for it, and still the caller's; false: it is taken (dropped by name, answered, or copied to several).
  */
 bool adapter_receive(struct walker *w, struct adapter *a, struct pkt *p, struct attach *to);
 /*
- * Takes what sharer `slot` sends: an IP packet (p->nexthop, p->router may be unset), or a frame with p->l2_len set where its stack does ARP
- * itself. It leaves by the network, or goes to other sharers inside the port.
+ * Takes what sharer `slot` sends: an IP packet (of a guest: p->router is NULL, the next hop is found here), or a frame with p->l2_len
+ * set where its stack does ARP itself. It leaves by the network, or goes to other sharers inside the port.
  */
 void adapter_send(struct walker *w, struct adapter *a, uint16_t slot, struct pkt *p);
 

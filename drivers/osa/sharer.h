@@ -40,6 +40,13 @@ struct sharer_route {
 	struct ip_addr via; /* AF_UNSPEC: on link */
 };
 
+/* An order of addresses, for sorting: family, then value. */
+static inline int
+ip_order(const struct ip_addr *a, const struct ip_addr *b)
+{
+	return a->family != b->family ? (int)a->family - (int)b->family : memcmp(a->w, b->w, sizeof(a->w));
+}
+
 struct sharer_settings {
 	struct attach target; /* where its packets go: ATTACH_ROUTER or ATTACH_PORT */
 	struct mac_addr mac;  /* layer 2: its own; else the port's */
@@ -81,8 +88,9 @@ void sharer_settings_fini(struct sharer_settings *set);
 bool sharer_set(struct sharer *s, struct sharer_settings *set);
 
 /*
- * What the stack asks for by itself is `list` from now on. In two steps, so that what moves from one sharer to another is free when it is asked for:
- * sharer_release() gives up what is not in the list, sharer_ask() takes the list and asks for the rest. Both sort it.
+ * What the stack asks for by itself is `list` from now on. In two steps, so that what moves from one sharer to another is free
+ * when it is asked for: sharer_release() gives up what is not in the list, sharer_ask() takes the list and asks for the rest. Both
+ * sort it.
  */
 void sharer_release(struct sharer *s, struct env *env, struct asked *list, size_t n);
 void sharer_ask(struct sharer *s, struct env *env, struct asked *list, size_t n);

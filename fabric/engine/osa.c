@@ -379,64 +379,6 @@ osa_network_changed(struct engine *e, const struct cfg_osa *o, const struct plac
 	adapters_update(e, e->placement);
 }
 
-static void
-run_and_tell(struct engine *e)
-{
-	worker_run_queue(&e->control);
-	slow_unlock(&e->control);
-	worker_flush(&e->control);
-	if (e->placement)
-		carriers_tell(e, e->placement);
-}
-
-void
-publish_osa_carrier(struct engine *e, const char *name, bool up)
-{
-	struct placed_osa *po = placed_osa(e->placement, name);
-
-	if (!po)
-		return;
-	slow_lock(&e->control);
-	po->device_down = !up;
-	osa_network_changed(e, config_osa(e->config, name), po);
-	run_and_tell(e);
-}
-
-/* The interface "GUEST/INTERFACE"; NULL: none. */
-static const struct cfg_iface *
-iface_named(const struct engine *e, const char *port)
-{
-	char node[NODE_NAME + IFACE_NAME], *slash;
-	const struct cfg_node *n;
-
-	snprintf(node, sizeof(node), "%s", port);
-	slash = strchr(node, '/');
-	if (!slash || !e->config)
-		return NULL;
-	*slash = '\0';
-	n = config_node(e->config, node);
-	return n ? config_iface(n, slash + 1) : NULL;
-}
-
-void
-publish_guest_addresses(struct engine *e, const char *port, struct ip_addr *list, size_t n)
-{
-	const struct cfg_iface *i = iface_named(e, port);
-	struct sharer *s = i && i->kind == CFG_OSA ? placed_iface(e->placement, i)->sharer : NULL;
-
-	if (!s) {
-		free(list);
-		return;
-	}
-	slow_lock(&e->control);
-	free(s->seen);
-	s->seen = list;
-	s->n_seen = n;
-	s->seen_known = true;
-	adapters_update(e, e->placement);
-	run_and_tell(e);
-}
-
 static bool
 adapter_stays(const struct placement *next, const struct cfg_osa *o, const struct placed_osa *was)
 {
