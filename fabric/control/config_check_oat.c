@@ -185,6 +185,15 @@ add_behind(struct missing *m, const struct cfg_iface *i)
 		add_host(m, &i->far->addresses[n].addr);
 }
 
+/* A link, or a place on another network. */
+static bool
+is_elsewhere(const struct missing *m, const struct cfg_iface *i)
+{
+	const struct config *c = m->t->r->c;
+
+	return cfg_is_link(i) || (i->kind != CFG_DUMMY && i != m->t->iface && cfg_lan_of(c, i) != cfg_lan_of(c, m->t->iface));
+}
+
 /* True for a route that leads away from the adapter's network, and not everywhere. */
 static bool
 leads_away(const struct missing *m, const struct cfg_route *route)
@@ -192,7 +201,7 @@ leads_away(const struct missing *m, const struct cfg_route *route)
 	for (size_t h = 0; h < route->n_hops; h++) {
 		const struct cfg_iface *i = config_iface(m->t->iface->node, route->hops[h].dev);
 
-		if (i && i->kind != CFG_OSA && i->kind != CFG_LAN)
+		if (i && is_elsewhere(m, i))
 			return route->to.len > 0;
 	}
 	return false;
@@ -209,7 +218,7 @@ warn_of(struct table *t, enum osa_protocol p)
 	for (size_t n = 0; n < node->n_ifaces; n++) {
 		const struct cfg_iface *i = &node->ifaces[n];
 
-		if (i != t->iface && (i->kind == CFG_DUMMY || (node->forward && cfg_is_link(i))))
+		if (i->kind == CFG_DUMMY || (node->forward && is_elsewhere(&m, i)))
 			add_behind(&m, i);
 	}
 	for (size_t n = 0; node->forward && n < node->n_routes; n++) {
