@@ -43,6 +43,11 @@
  *     lans        name, mtu, members (how many)
  *     macs        lan, mac, member, age        tunables  name, value, unit, default, min, max, text, node ("-" for the fabric)
  *     memory      what, bytes, count
+ *     osa         osa, mode, layer, mac, network, up, shared, sharers, primary?, secondary? [text], elected? and primary6? ... where IPv6 differs ("(NAME)":
+ *                 not active), profile?, entries, limit?, no_entry, owner_down, refused, no_network (packets thrown away), last?
+ *     oat         osa, address, owner ("NODE/IF"), kind (address vipa rxip static -), state (registered asking owner-down waiting refused),
+ *                 takeover?, count?, age?, and when refused: answer, code
+ *     oat-drops   osa, reason, address, sender, from ("network" or "NODE/IF"), packets, last
  *   {"op":"status"} => {"ok","fabric","serial","pid","version","uptime","workers":[{"id","packets","bursts","sleeps","busy_share"}],
  *                       "paths":{"on","hits","misses","paths","capacity","recipes","windows","installed","evicted","refused","memory_bytes"},
  *                       "memory_bytes","links","guests","routers"}

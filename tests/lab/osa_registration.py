@@ -6,6 +6,9 @@
                                  ├ s .3  secondary router
                                  └ g .4  guest, in a namespace
 """
+import os
+import signal
+
 import lab
 from lab import Lab, check, check_equal, one_sentence, wait_for
 from topo_osa import Port
@@ -65,6 +68,18 @@ def inside(suite, net, port):
         wait_for(lambda: net.ping("net", "192.0.2.4")[0] == 1, "an answer from g")
 
 
+def crash(suite, net, port):
+    with suite.test("the engine killed: roles and table are what they were"):
+        net.command("qethconf", "vipa", "add", "198.51.100.1", "p:eth0")
+        stable = lambda: {a: owner for a, (owner, state) in port.table().items() if state == "registered"}
+        wait_for(lambda: len(stable()) == 4, "four addresses registered")
+        before, engine = (stable(), port.record()["primary"]), net.engine_pid()
+        os.kill(engine, signal.SIGKILL)
+        wait_for(lambda: net.engine_pid() not in (0, engine), "another engine")
+        wait_for(lambda: (stable(), port.record()["primary"]) == before, f"the same table and primary router as before: {before}")
+        net.wait_ping("net", "192.0.2.4")
+
+
 def without_network(suite):
     """`carrier: always`: the port goes on without its network."""
     text = (lab.ROOT / "configs" / "fig-4-08.yaml").read_text().replace("{network: ext}", "{network: ext, carrier: always, state: down}")
@@ -83,6 +98,7 @@ def body(suite):
     port = Port(net, "o1", SENDER)
     refusals(suite, net, port)
     inside(suite, net, port)
+    crash(suite, net, port)
     suite.end(net)
     without_network(suite)
 
