@@ -702,7 +702,7 @@ what_is_noted_for_a_path(void **state)
 	from_network(p);
 	assert_int_equal(got(), G);
 	assert_false(r.refused);
-	assert_int_equal(r.n, 1);
+	assert_int_equal(r.n_reads, 1);
 	assert_ptr_equal(r.reads[0].object, &t.a->version);
 	seen = t.a->version.n;
 	assert_int_equal(r.reads[0].seen, seen);
