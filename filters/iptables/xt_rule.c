@@ -15,6 +15,15 @@ xt_options(void)
 	return xt_globals.opts;
 }
 
+/* Numbers given to options begin anew: libxtables counts them up with each extension, and an int overflows after millions. */
+static void
+options_reset(void)
+{
+	xtables_free_opts(1);
+	xt_globals.opts = xt_globals.orig_opts;
+	xt_globals.option_offset = 0;
+}
+
 void
 xt_rule_begin(struct xt_rule *x)
 {
@@ -28,8 +37,7 @@ xt_rule_begin(struct xt_rule *x)
 		t->tflags = 0;
 		t->used = 0;
 	}
-	xtables_free_opts(1);
-	xt_globals.opts = xt_globals.orig_opts;
+	options_reset();
 }
 
 static void
@@ -236,8 +244,7 @@ xt_rule_end(struct xt_rule *x)
 			free(t);
 		x->target = NULL;
 	}
-	xtables_free_opts(1);
-	xt_globals.opts = xt_globals.orig_opts;
+	options_reset();
 }
 
 uint16_t

@@ -4,13 +4,14 @@
 #include "filters/extension.h"
 #include "filters/iptables/iptables.h"
 #include "filters/iptables/words.h"
-#include "filters/iptables/xt.h"
+#include "filters/iptables/xt_private.h"
 #include "filters/known.h"
 #include "filters/set_options.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -748,6 +749,25 @@ test_read_forgets(void **state)
 	free(encoded("-j LOG --log-prefix a", &len));
 }
 
+/* libxtables counts options up by 256 with each extension that a rule loads: a process that reads millions of rules goes on. */
+static void
+test_read_for_ever(void **state)
+{
+	static const char *const texts[] = {
+		"*filter\n-A INPUT -p tcp --dport 80 -m limit -j LOG --log-level 3\nCOMMIT\n",
+		"*filter\n-A INPUT -p tcp --dport 80 -m limit --limit nonsense\nCOMMIT\n",
+	};
+	char why[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		xt_globals.option_offset = INT_MAX - 512; /* as after 8 million of them */
+		rules_free(iptables_read(texts[i], strlen(texts[i]), "rules", why, sizeof(why)));
+		assert_int_equal(xt_globals.option_offset, 0);
+		free(encoded("-p udp --sport 7 -m limit -j LOG --log-level 3", &(size_t){0}));
+	}
+}
+
 /* However it is said. */
 static void
 test_read_same(void **state)
@@ -1168,6 +1188,7 @@ main(void)
 		cmocka_unit_test(test_store),
 		cmocka_unit_test(test_read_errors),
 		cmocka_unit_test(test_read_forgets),
+		cmocka_unit_test(test_read_for_ever),
 		cmocka_unit_test(test_read_same),
 		cmocka_unit_test(test_golden),
 		cmocka_unit_test(test_golden_commands),
