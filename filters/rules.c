@@ -276,6 +276,21 @@ rules_rule_delete(struct rules_chain *c, uint32_t at)
 	memmove(&c->rules[at], &c->rules[at + 1], (c->n_rules - at) * sizeof(*c->rules));
 }
 
+void
+rules_keep_counts(struct rules *r)
+{
+	static const struct rules_count keep = {.how = COUNT_KEEP};
+
+	for (unsigned t = 0; t < TABLE_COUNT; t++)
+		for (uint32_t i = 0; i < r->tables[t].n_chains; i++) {
+			struct rules_chain *c = r->tables[t].chains[i];
+
+			c->count = keep;
+			for (uint32_t k = 0; k < c->n_rules; k++)
+				c->rules[k].count = keep;
+		}
+}
+
 static bool
 ext_equal(const struct rules_ext *a, const struct rules_ext *b)
 {

@@ -124,6 +124,8 @@ void rules_chain_remove(struct rules_tab *t, struct rules_chain *c);
 /* A copy of *rule (its vectors are shared, not copied) at index `at` (0..n_rules). => 0 or -ENOMEM. */
 int rules_rule_insert(struct rules *r, struct rules_chain *c, uint32_t at, const struct rules_rule *rule);
 void rules_rule_delete(struct rules_chain *c, uint32_t at);
+/* All counters become COUNT_KEEP: rules that were there before go on counting. */
+void rules_keep_counts(struct rules *r);
 /* Equal in all but counters. */
 bool rules_rule_equal(const struct rules_rule *a, const struct rules_rule *b);
 

@@ -48,21 +48,6 @@ stage_sets(struct change *c, const struct cfg_node *n, struct placed_node *pn)
 	return -EINVAL;
 }
 
-/* A configuration says what the rules are, never what they have counted. */
-static void
-keep_counters(struct rules *rules)
-{
-	for (int t = 0; t < TABLE_COUNT; t++) {
-		for (uint32_t c = 0; c < rules->tables[t].n_chains; c++) {
-			struct rules_chain *chain = rules->tables[t].chains[c];
-
-			chain->count = (struct rules_count){.how = COUNT_KEEP};
-			for (uint32_t i = 0; i < chain->n_rules; i++)
-				chain->rules[i].count = (struct rules_count){.how = COUNT_KEEP};
-		}
-	}
-}
-
 /* `keep`: whatever the bytes say of counters. => the ruleset; NULL with *rc -errno. */
 static struct ruleset *
 build(struct engine *e, const struct router *r, struct filters_live *live, const struct ruleset *before, const uint8_t *bytes, size_t len,
@@ -73,7 +58,7 @@ build(struct engine *e, const struct router *r, struct filters_live *live, const
 	struct ruleset *set = NULL;
 
 	if (rules && keep)
-		keep_counters(rules);
+		rules_keep_counts(rules); /* a configuration says what the rules are, never what they have counted */
 	if (rules)
 		set = ruleset_new(rules, r, live, before, reason, sizeof(reason));
 	if (set) {

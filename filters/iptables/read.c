@@ -51,20 +51,6 @@ text_run_trapped(struct restore *s, const char *text, size_t len)
 	return err;
 }
 
-/* A rule that was there before goes on counting; what the text says of it means nothing. */
-static void
-counts_keep(struct rules *r)
-{
-	for (unsigned t = 0; t < TABLE_COUNT; t++)
-		for (uint32_t i = 0; i < r->tables[t].n_chains; i++) {
-			struct rules_chain *c = r->tables[t].chains[i];
-
-			c->count = (struct rules_count){.how = COUNT_KEEP};
-			for (uint32_t k = 0; k < c->n_rules; k++)
-				c->rules[k].count = (struct rules_count){.how = COUNT_KEEP};
-		}
-}
-
 struct rules *
 iptables_read(const char *text, size_t len, const char *origin, char *why, size_t size)
 {
@@ -79,7 +65,7 @@ iptables_read(const char *text, size_t len, const char *origin, char *why, size_
 	} else {
 		r = s.r;
 		s.r = NULL;
-		counts_keep(r);
+		rules_keep_counts(r);
 	}
 	restore_fini(&s);
 	return r;
