@@ -2,6 +2,7 @@
 #include "filters/rules.h"
 
 #include "fabric/base/huge.h"
+#include "filters/rules_index.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -237,14 +238,18 @@ rules_chain_remove(struct rules_tab *t, struct rules_chain *c)
 	memmove(&t->chains[i], &t->chains[i + 1], (t->n_chains - i) * sizeof(*t->chains));
 }
 
-static int
-chain_grow(struct rules *r, struct rules_chain *c)
+int
+rules_reserve(struct rules *r, struct rules_chain *c, uint32_t n)
 {
 	uint32_t size = c->size_rules + c->size_rules / 2 + 4;
 	struct rules_rule *grown;
 
-	if (size < c->size_rules)
+	if (c->size_rules - c->n_rules >= n)
+		return 0;
+	if (size < c->size_rules || UINT32_MAX - c->n_rules < n)
 		return -ENOMEM;
+	if (size < c->n_rules + n)
+		size = c->n_rules + n;
 	grown = rules_alloc(r, size * sizeof(*grown));
 	if (!grown)
 		return -ENOMEM;
@@ -255,25 +260,59 @@ chain_grow(struct rules *r, struct rules_chain *c)
 	return 0;
 }
 
+void
+rules_shift(struct rules_chain *c, uint32_t at, uint32_t removed, uint32_t added)
+{
+	const uint32_t behind = c->n_rules - at - removed;
+
+	if (removed != added && behind)
+		memmove(&c->rules[at + added], &c->rules[at + removed], behind * sizeof(*c->rules));
+	c->n_rules = at + added + behind;
+}
+
 int
 rules_rule_insert(
 	struct rules *r, struct rules_chain *c, uint32_t at, const struct rules_rule *rule)
 {
 	const struct rules_rule copy = *rule; /* it may be one of this very vector */
 
-	if (c->n_rules == c->size_rules && chain_grow(r, c) < 0)
+	if (rules_reserve(r, c, 1) < 0)
 		return -ENOMEM;
-	memmove(&c->rules[at + 1], &c->rules[at], (c->n_rules - at) * sizeof(*c->rules));
+	rules_shift(c, at, 0, 1);
 	c->rules[at] = copy;
-	c->n_rules++;
 	return 0;
 }
 
 void
 rules_rule_delete(struct rules_chain *c, uint32_t at)
 {
-	c->n_rules--;
-	memmove(&c->rules[at], &c->rules[at + 1], (c->n_rules - at) * sizeof(*c->rules));
+	rules_shift(c, at, 1, 0);
+}
+
+uint32_t *
+rules_references(const struct rules_tab *t)
+{
+	uint32_t *counts = calloc(t->n_chains + (size_t)1, sizeof(*counts));
+	struct rules_index names;
+
+	if (!counts || rules_index_init(&names, t->n_chains) < 0) {
+		free(counts);
+		return NULL;
+	}
+	for (uint32_t i = 0; i < t->n_chains; i++)
+		rules_index_add(&names, t->chains[i]->name, i);
+	for (uint32_t i = 0; i < t->n_chains; i++)
+		for (uint32_t k = 0; k < t->chains[i]->n_rules; k++) {
+			const struct rules_rule *r = &t->chains[i]->rules[k];
+			uint32_t to = RULES_INDEX_NONE;
+
+			if (r->action == ACTION_JUMP || r->action == ACTION_GOTO)
+				to = rules_index_find(&names, r->chain);
+			if (to != RULES_INDEX_NONE)
+				counts[to]++;
+		}
+	rules_index_fini(&names);
+	return counts;
 }
 
 void

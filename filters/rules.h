@@ -124,6 +124,12 @@ void rules_chain_remove(struct rules_tab *t, struct rules_chain *c);
 /* A copy of *rule (its vectors are shared, not copied) at index `at` (0..n_rules). => 0 or -ENOMEM. */
 int rules_rule_insert(struct rules *r, struct rules_chain *c, uint32_t at, const struct rules_rule *rule);
 void rules_rule_delete(struct rules_chain *c, uint32_t at);
+/* Room for n rules more. => 0 or -ENOMEM. */
+int rules_reserve(struct rules *r, struct rules_chain *c, uint32_t n);
+/* Rules [at, at + removed) go and `added` come there, for which there is room, and which the caller fills in. */
+void rules_shift(struct rules_chain *c, uint32_t at, uint32_t removed, uint32_t added);
+/* How many rules of the table jump or go to each chain; by index. To free(). => NULL: ENOMEM. */
+uint32_t *rules_references(const struct rules_tab *t);
 /* All counters become COUNT_KEEP: rules that were there before go on counting. */
 void rules_keep_counts(struct rules *r);
 /* Equal in all but counters. */

@@ -187,6 +187,56 @@ ruleset_begin(struct ruleset *r, uint64_t now)
 			chain_begin(&r->tables[t].chains[i], r->rules->tables[t].chains[i], now);
 }
 
+/* Counters of the edit's chains in turn: each is zeroed, or loses what was shown of it. => how many there are */
+static uint32_t
+zero_chain(const struct ruleset_chain *c, const struct rules_count *shown)
+{
+	static const struct rules_count zero = {.how = COUNT_SET};
+	uint32_t n = 0, i;
+
+	if (c->live)
+		live_count(c->live, shown ? &shown[n++] : &zero);
+	for (i = 0; i < c->n_rules; i++)
+		live_count(c->rules[i].live, shown ? &shown[n++] : &zero);
+	return n;
+}
+
+static uint32_t
+counts_of(const struct ruleset_table *t, const struct rules_edit *edit, const struct rules_change *change)
+{
+	uint32_t n = 0, i;
+
+	if (edit->kind == EDIT_ZERO_AT)
+		return 1;
+	for (i = 0; i < t->n_chains; i++)
+		if (!edit->chain[0] || i == change->chain)
+			n += t->chains[i].n_rules + (t->chains[i].live != NULL);
+	return n;
+}
+
+int
+ruleset_zero(const struct ruleset *r, const struct rules_edit *edit, const struct rules_change *change)
+{
+	const struct ruleset_table *t = &r->tables[edit->table];
+	const struct rules_count *shown = edit->n_shown ? edit->shown : NULL;
+	static const struct rules_count zero = {.how = COUNT_SET};
+	uint32_t i;
+
+	if (shown && edit->n_shown != counts_of(t, edit, change))
+		return -EINVAL;
+	if (edit->kind == EDIT_ZERO_AT) {
+		live_count(t->chains[change->chain].rules[change->at].live, shown ? shown : &zero);
+		return 0;
+	}
+	for (i = 0; i < t->n_chains; i++)
+		if (!edit->chain[0] || i == change->chain) {
+			uint32_t n = zero_chain(&t->chains[i], shown);
+
+			shown = shown ? shown + n : NULL;
+		}
+	return 0;
+}
+
 static void
 count_set(struct rules_count *c, const struct rule_live *live)
 {

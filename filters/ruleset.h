@@ -10,6 +10,7 @@
 #define FILTERS_RULESET_H
 
 #include "filters/extension.h"
+#include "filters/rules_edit.h"
 
 struct classifier;
 
@@ -92,6 +93,8 @@ struct ruleset *ruleset_new(struct rules *rules, const struct router *router, st
 void ruleset_free(struct ruleset *r);
 /* Counters of the rules with COUNT_SET and COUNT_SUBTRACT take effect: at the publication, under the slow-way lock. New rules start their state. */
 void ruleset_begin(struct ruleset *r, uint64_t now);
+/* Zeroes what an edit of kind CHANGE_COUNTS is about, or takes away what it was shown. Under the slow-way lock. => 0; -EINVAL: it was shown something else. */
+int ruleset_zero(const struct ruleset *r, const struct rules_edit *edit, const struct rules_change *change);
 /* The rules with present counters (how: COUNT_SET), flat, to free(). Under the slow-way lock. => NULL: ENOMEM. */
 uint8_t *ruleset_encode(const struct ruleset *r, size_t *len);
 

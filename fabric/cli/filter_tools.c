@@ -89,6 +89,39 @@ store(void *arg, const struct rules *rules, char *why, size_t size)
 	return rc;
 }
 
+/* What the rules say about it has a number and iptables' words; what the router says is a sentence. */
+static int
+edit_answer(const json_t *reply, struct rules_change *change, char *why, size_t size)
+{
+	const int error = (int)json_integer_value(json_object_get(reply, "errno"));
+
+	change->jump = (uint8_t)json_integer_value(json_object_get(reply, "jump"));
+	return error > 0 ? -error : store_answer(reply, why, size);
+}
+
+static int
+edit(void *arg, const struct rules_edit *e, bool as_loaded, struct rules_change *change, char *why, size_t size)
+{
+	struct remote *r = arg;
+	size_t len;
+	uint8_t *bytes = rules_edit_encode(e, &len);
+	int fd = bytes ? bytes_write(bytes, len) : -ENOMEM, rc;
+	json_t *request = json_pack("{s:s, s:s}", "op", "edit", "node", r->router), *reply;
+
+	free(bytes);
+	if (as_loaded)
+		json_object_set_new(request, "base", json_integer(r->serial));
+	if (fd < 0 || !request) {
+		json_decref(request);
+		return fd < 0 ? fd : -ENOMEM;
+	}
+	reply = client_ask_fd(&r->client, PEER_KEEPER, request, fd);
+	close(fd);
+	rc = edit_answer(reply, change, why, size);
+	json_decref(reply);
+	return rc;
+}
+
 static bool
 is_tool(const char *name)
 {
@@ -179,7 +212,7 @@ choose_router(struct remote *r, const char *named)
 static int
 run(struct remote *r, int argc, char **argv)
 {
-	const struct iptables_store where = {r, load, store};
+	const struct iptables_store where = {r, load, store, edit};
 
 	if (strcmp(argv[0], "iptables") == 0)
 		return iptables_command(&where, argc, argv);

@@ -63,7 +63,7 @@ put_in(struct bundle *b, const char *node, enum bundle_kind kind, uint8_t *bytes
 		return -ENOMEM;
 	}
 	b->items = items;
-	items[b->n] = (struct bundle_item){.kind = (uint8_t)kind, .bytes = bytes, .len = len};
+	items[b->n] = (struct bundle_item){.kind = (uint8_t)kind, .bytes = bytes, .len = len, .size = len, .whole = len};
 	memcpy(items[b->n].node, node, strnlen(node, NODE_NAME - 1));
 	b->n++;
 	return 0;
@@ -98,7 +98,30 @@ bundle_set(struct bundle *b, const char *node, enum bundle_kind kind, const void
 		return put_in(b, node, kind, own, len);
 	free(item->bytes);
 	item->bytes = own;
-	item->len = len;
+	item->len = item->size = item->whole = len;
+	return 0;
+}
+
+int
+bundle_append(struct bundle *b, const char *node, enum bundle_kind kind, const void *bytes, size_t len)
+{
+	struct bundle_item *item = find(b, node, kind);
+	uint8_t *grown;
+	size_t size;
+
+	if (!item)
+		return bundle_set(b, node, kind, bytes, len);
+	if (item->size - item->len < len) {
+		size = item->len + len + item->len / 2;
+		grown = realloc(item->bytes, size + 1);
+		if (!grown)
+			return -ENOMEM;
+		item->bytes = grown;
+		item->size = size;
+	}
+	memcpy(item->bytes + item->len, bytes, len);
+	item->len += len;
+	item->bytes[item->len] = '\0';
 	return 0;
 }
 

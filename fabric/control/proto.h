@@ -24,6 +24,9 @@
  *   {"op":"bundle"}          => {"ok","serial"} with a descriptor: the bundle that belongs to the configuration in use
  *   {"op":"rules","node":ROUTER,"base":N} with a descriptor: its rules, flat (filters/rules.h), made from those with serial N
  *                            => {"ok"}; refused: "again":true when others were faster
+ *   {"op":"edit","node":ROUTER,"base":N?} with a descriptor: one edit of its rules, flat (filters/rules_edit.h), of those with serial N or of any
+ *                            => {"ok","jump":N,"changed":bool}: what follows -j is a chain; refused: "jump", and "errno":N when
+ *                               the rules are such that it cannot be, "again":true when the serial is another
  *   {"op":"sets","node":ROUTER,"text":T} => {"ok"}: commands in the format of ipset restore, all or nothing
  *   {"op":"enter","node":"tux0mstr"} => {"ok","pid","namespaces":["user"?,"mnt","pid","net","uts"]} with one descriptor each, in
  *                               that order, for setns(); a namespace guest or a router with a control namespace
@@ -88,6 +91,8 @@
  *             and the descriptors offered since the last apply are closed. When it answers ok, it has closed the
  *             descriptors of all ports that are gone.
  *             A descriptor beside it is a bundle: the rules of every router; without, they stay.
+ *   keeper: {"op":"edit",...,"whole":bool}: as it came to the keeper; "whole": with the answer, if it is ok, comes a descriptor of the rules as they
+ *             have become, flat
  *   keeper: {"op":"rules",...}, {"op":"sets",...}: as they came to the keeper. The answer to "sets" may have "text": what all sets have come to
  *   keeper: {"op":"guest","port":"GUEST/INTERFACE","up":bool}  the guest has set its interface up or down       no answer
  *   keeper: {"op":"guest","port":"GUEST/INTERFACE","addresses":[PREFIX]}  all IPv4 addresses there, after it changed them  no answer

@@ -48,32 +48,37 @@ stage_sets(struct change *c, const struct cfg_node *n, struct placed_node *pn)
 	return -EINVAL;
 }
 
-/* `keep`: whatever the bytes say of counters. => the ruleset; NULL with *rc -errno. */
-static struct ruleset *
-build(struct engine *e, const struct router *r, struct filters_live *live, const struct ruleset *before, const uint8_t *bytes, size_t len,
-		bool keep, char *why, size_t size, int *rc)
+struct ruleset *
+build_rules(struct engine *e, const struct router *r, struct filters_live *live, const struct ruleset *before, struct rules *rules, char *why,
+		size_t size, int *rc)
 {
 	char reason[512];
-	struct rules *rules = rules_decode(bytes, len, reason, sizeof(reason));
-	struct ruleset *set = NULL;
+	struct ruleset *set = ruleset_new(rules, r, live, before, reason, sizeof(reason));
 
-	if (rules && keep)
-		rules_keep_counts(rules); /* a configuration says what the rules are, never what they have counted */
-	if (rules)
-		set = ruleset_new(rules, r, live, before, reason, sizeof(reason));
 	if (set) {
 		set->serial = ++e->rules_serial;
-		*rc = 0;
 		return set;
 	}
 	*rc = errno == ENOMEM ? -ENOMEM : -EINVAL;
 	snprintf(why, size, "rules of %s: %s", r->name, reason);
-	if (rules)
-		rules_free(rules);
+	rules_free(rules);
 	return NULL;
 }
 
-static int
+struct rules *
+decode_rules(const struct router *r, const uint8_t *bytes, size_t len, char *why, size_t size, int *rc)
+{
+	char reason[512];
+	struct rules *rules = rules_decode(bytes, len, reason, sizeof(reason));
+
+	if (rules)
+		return rules;
+	*rc = errno == ENOMEM ? -ENOMEM : -EINVAL;
+	snprintf(why, size, "rules of %s: %s", r->name, reason);
+	return NULL;
+}
+
+int
 need_conntrack(struct engine *e, const struct router *r)
 {
 	struct conntrack *ct;
@@ -99,6 +104,7 @@ bundled_rules(struct change *c, const struct cfg_node *n, struct placed_node *pn
 {
 	const struct bundle_item *item = bundle_get(c->bundle, n->name, BUNDLE_RULES);
 	struct filters_live staged = *pn->live->filters;
+	struct rules *rules = NULL;
 	int rc = stage_sets(c, n, pn);
 
 	if (rc < 0)
@@ -111,7 +117,11 @@ bundled_rules(struct change *c, const struct cfg_node *n, struct placed_node *pn
 		return 0;
 	if (pn->sets)
 		staged.sets = pn->sets;
-	r->rules = build(c->engine, r, &staged, was ? was->rules : NULL, item->bytes, item->len, true, c->why, c->why_size, &rc);
+	rules = decode_rules(r, item->bytes, item->len, c->why, c->why_size, &rc);
+	if (!rules)
+		return rc;
+	rules_keep_counts(rules); /* a configuration says what the rules are, never what they have counted */
+	r->rules = build_rules(c->engine, r, &staged, was ? was->rules : NULL, rules, c->why, c->why_size, &rc);
 	return rc;
 }
 
@@ -138,8 +148,8 @@ in_slot(const struct fabric *f, size_t slot)
 	return slot < f->n_routers ? f->routers[slot] : NULL;
 }
 
-static void
-begin(struct engine *e, const struct router *was, const struct router *r)
+void
+begin_rules(struct engine *e, const struct router *was, const struct router *r)
 {
 	if (was && was->rules != r->rules)
 		version_bump(&e->epoch, &r->live->version);
@@ -167,7 +177,7 @@ adopt_rules(struct engine *e, const struct fabric *was, const struct fabric *nex
 {
 	for (size_t i = 0; i < next->n_routers; i++) {
 		if (next->routers[i])
-			begin(e, in_slot(was, i), next->routers[i]);
+			begin_rules(e, in_slot(was, i), next->routers[i]);
 	}
 	for (size_t n = 0; n < place->config->n_routers; n++) {
 		const struct cfg_node *node = &place->config->nodes[n];
@@ -219,156 +229,6 @@ placement_drop_sets(struct placement *p)
 		p->nodes[n].sets = NULL;
 		p->nodes[n].sets_text = NULL;
 	}
-}
-
-/* ---- rules alone ---- */
-
-static void *
-duplicate(const void *from, size_t size)
-{
-	void *to = malloc(size + 1);
-
-	return to ? memcpy(to, from, size) : NULL;
-}
-
-static void
-shell_free(struct fabric *f)
-{
-	if (!f)
-		return;
-	free(f->routers);
-	free(f->lans);
-	free(f->ports);
-	free(f);
-}
-
-/* The generation before with one router exchanged: all else is shared. */
-static struct fabric *
-shell_new(const struct fabric *from, struct router *r)
-{
-	struct fabric *f = duplicate(from, sizeof(*f));
-
-	if (!f)
-		return NULL;
-	f->routers = duplicate(from->routers, from->n_routers * sizeof(*f->routers));
-	f->lans = duplicate(from->lans, from->n_lans * sizeof(*f->lans));
-	f->ports = duplicate(from->ports, from->n_ports * sizeof(*f->ports));
-	if (!f->routers || !f->lans || !f->ports) {
-		shell_free(f);
-		return NULL;
-	}
-	f->routers[r->slot] = r;
-	return f;
-}
-
-static void
-swap_router(struct engine *e, struct fabric *next, struct router *r)
-{
-	struct fabric *was = atomic_load(&e->fabric);
-	const struct router *old = was->routers[r->slot];
-
-	slow_lock(&e->control);
-	atomic_store_explicit(&e->fabric, next, memory_order_release);
-	e->control.walker.fabric = next;
-	r->live->now = r;
-	begin(e, old, r);
-	for (unsigned i = 0; i < e->n_workers; i++)
-		worker_follow(&e->workers[i], next);
-	worker_follow(&e->control, next);
-	paths_sweep(&e->paths);
-	announce_proxied(e, old, r);
-	worker_run_queue(&e->control);
-	slow_unlock(&e->control);
-	worker_flush(&e->control);
-	if (r->rules)
-		compile_ruleset(e->compiler, r->rules);
-	engine_synchronize(e);
-	if (old->rules && old->rules != r->rules)
-		compile_forget(e->compiler, old->rules);
-	release_rules(old, r);
-	free(old->proxied);
-	free(was->routers[r->slot]);
-	shell_free(was);
-}
-
-static uint64_t
-serial_of(const struct router *r)
-{
-	return r->rules ? r->rules->serial : 0;
-}
-
-static int
-no_router(const char *node, char *why, size_t size)
-{
-	snprintf(why, size, "there is no router '%s'", node ? node : "");
-	return -ENOENT;
-}
-
-int
-publish_rules(struct engine *e, const char *node, uint64_t base, const uint8_t *bytes, size_t len, char *why, size_t size)
-{
-	const struct router *old = engine_router(e, node);
-	struct router *r;
-	struct fabric *next;
-	int rc = 0;
-
-	if (!old)
-		return no_router(node, why, size);
-	if (serial_of(old) != base) {
-		snprintf(why, size, "the rules of %s were changed meanwhile", old->name);
-		return -EAGAIN;
-	}
-	snprintf(why, size, "out of memory");
-	r = duplicate(old, sizeof(*r));
-	next = r ? shell_new(atomic_load(&e->fabric), r) : NULL;
-	if (next)
-		r->rules = build(e, r, r->live->filters, old->rules, bytes, len, false, why, size, &rc);
-	if (next && rc == 0)
-		rc = need_conntrack(e, r);
-	if (next && rc == 0)
-		rc = build_proxied(config_node(e->config, r->name), r);
-	if (next && rc == 0) {
-		swap_router(e, next, r);
-		*why = '\0';
-		return 0;
-	}
-	if (r) {
-		release_rules(r, old);
-		free(r->proxied != old->proxied ? r->proxied : NULL);
-	}
-	shell_free(next);
-	free(r);
-	return rc < 0 ? rc : -ENOMEM;
-}
-
-json_t *
-show_rules(struct engine *e, const json_t *request, int *fd)
-{
-	const char *node = json_string_value(json_object_get(request, "node"));
-	const struct router *r = engine_router(e, node);
-	uint8_t *bytes = NULL;
-	size_t len = 0;
-
-	*fd = -1;
-	if (!r)
-		return wire_error("there is no router '%s'", node ? node : "");
-	if (r->rules) {
-		slow_lock(&e->control);
-		paths_credit(&e->paths);
-		bytes = ruleset_encode(r->rules, &len);
-		slow_unlock(&e->control);
-	} else {
-		struct rules *none = rules_new();
-
-		bytes = none ? rules_encode(none, &len) : NULL;
-		rules_free(none);
-	}
-	if (bytes)
-		*fd = bytes_write(bytes, len);
-	free(bytes);
-	if (*fd < 0)
-		return wire_error("no memory for the rules of %s", r->name);
-	return json_pack("{s:b, s:I}", "ok", 1, "serial", (json_int_t)serial_of(r));
 }
 
 json_t *

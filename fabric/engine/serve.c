@@ -155,7 +155,46 @@ change_rules_of(struct server *s, const json_t *msg, int fd)
 }
 
 static json_t *
-keeper_request(struct server *s, const char *op, const json_t *msg, int fd)
+edit_answer(int rc, const struct rules_change *change, const char *why)
+{
+	json_t *answer = rc == 0 ? wire_ok() : wire_error("%s", why[0] ? why : strerror(-rc));
+
+	if (rc == -EAGAIN)
+		json_object_set_new(answer, "again", json_true());
+	else if (rc < 0 && !why[0])
+		json_object_set_new(answer, "errno", json_integer(-rc));
+	json_object_set_new(answer, "jump", json_integer(change->jump));
+	json_object_set_new(answer, "changed", json_boolean(rc == 0 && change->kind != CHANGE_NOTHING && change->kind != CHANGE_COUNTS));
+	return answer;
+}
+
+/* "whole": the keeper has kept many edits and wants what they have come to. */
+static json_t *
+edit_rules_of(struct server *s, const json_t *msg, int fd, int *out)
+{
+	const char *node = json_string_value(json_object_get(msg, "node"));
+	const json_t *base = json_object_get(msg, "base");
+	const uint64_t serial = (uint64_t)json_integer_value(base);
+	struct rules_change change = {0};
+	uint8_t *bytes = NULL;
+	char why[1024];
+	json_t *answer;
+	size_t len = 0;
+	int rc = fd < 0 ? -EBADMSG : bytes_read(fd, &bytes, &len);
+
+	if (rc < 0)
+		return wire_error("the edit cannot be read: %s", strerror(-rc));
+	rc = publish_edit(s->engine, node ? node : "", base ? &serial : NULL, bytes, len, &change, why, sizeof(why));
+	free(bytes);
+	answer = edit_answer(rc, &change, why);
+	if (json_is_true(json_object_get(answer, "changed")) && json_is_true(json_object_get(msg, "whole")))
+		json_decref(show_rules(s->engine, msg, out));
+	return answer;
+}
+
+/* *out: a descriptor that goes with the answer; -1 stays: none. */
+static json_t *
+keeper_request(struct server *s, const char *op, const json_t *msg, int fd, int *out)
 {
 	if (op && strcmp(op, "apply") == 0)
 		return apply(s, msg, fd);
@@ -163,6 +202,8 @@ keeper_request(struct server *s, const char *op, const json_t *msg, int fd)
 		return change_rules_of(s, msg, fd);
 	if (op && strcmp(op, "osa") == 0)
 		return osa_request(s->engine, msg);
+	if (op && strcmp(op, "edit") == 0)
+		return edit_rules_of(s, msg, fd, out);
 	if (op && strcmp(op, "sets") == 0)
 		return run_sets(s->engine, msg);
 	return wire_error("the engine does not know '%s'", op ? op : "");
@@ -173,7 +214,7 @@ keeper_message(struct server *s, const json_t *msg, int *fds, size_t n_fds)
 {
 	const char *op = json_string_value(json_object_get(msg, "op"));
 	json_t *answer;
-	int rc;
+	int rc, out = -1;
 
 	if (op && strcmp(op, "ports") == 0) {
 		take_ports(s, msg, fds, n_fds);
@@ -186,9 +227,11 @@ keeper_message(struct server *s, const json_t *msg, int *fds, size_t n_fds)
 		osa_carrier(s, msg);
 		rc = 0;
 	} else {
-		answer = keeper_request(s, op, msg, n_fds ? fds[0] : -1);
-		rc = wire_send(&s->keeper, answer, NULL, 0);
+		answer = keeper_request(s, op, msg, n_fds ? fds[0] : -1, &out);
+		rc = wire_send(&s->keeper, answer, &out, out >= 0 ? 1 : 0);
 		json_decref(answer);
+		if (out >= 0)
+			close(out);
 	}
 	while (n_fds)
 		close(fds[--n_fds]);

@@ -91,6 +91,8 @@ int keeper_restore_engine(struct keeper *k, struct fault *why);
  * NULL with `why`.
  */
 json_t *engine_ask(struct keeper *k, const json_t *msg, int fd, struct fault *why);
+/* The same with descriptors that come with the answer: up to WIRE_FDS_MAX, the caller's to close. */
+json_t *engine_ask_fds(struct keeper *k, const json_t *msg, int fd, int *fds, size_t *n_fds, struct fault *why);
 
 /* Takes connections on keeper.sock (request.c). */
 void request_accept(struct keeper *k, struct watcher *w, uint32_t events);

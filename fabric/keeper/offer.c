@@ -73,13 +73,13 @@ engine_refused(struct keeper *k, int rc, const json_t *reply, struct fault *why)
 }
 
 json_t *
-engine_ask(struct keeper *k, const json_t *msg, int fd, struct fault *why)
+engine_ask_fds(struct keeper *k, const json_t *msg, int fd, int *fds, size_t *n_fds, struct fault *why)
 {
 	json_t *reply = NULL;
 	int rc = msg == NULL ? -ENOMEM : wire_send(&k->engine.wire, msg, &fd, fd >= 0 ? 1 : 0);
 
 	if (rc == 0)
-		rc = keeper_await(k, &k->engine.wire, &reply, NULL, NULL, APPLY_TIMEOUT_MS);
+		rc = keeper_await(k, &k->engine.wire, &reply, fds, n_fds, APPLY_TIMEOUT_MS);
 	if (rc == -ETIMEDOUT)
 		kill(k->engine.pid,
 			SIGKILL); /* a late answer would be taken for that of the next change */
@@ -87,6 +87,12 @@ engine_ask(struct keeper *k, const json_t *msg, int fd, struct fault *why)
 		return reply;
 	engine_refused(k, rc, NULL, why);
 	return NULL;
+}
+
+json_t *
+engine_ask(struct keeper *k, const json_t *msg, int fd, struct fault *why)
+{
+	return engine_ask_fds(k, msg, fd, NULL, NULL, why);
 }
 
 int

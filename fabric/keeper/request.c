@@ -246,6 +246,61 @@ op_rules(struct keeper *k, struct peer *peer, const json_t *request, struct answ
 	free(bytes);
 }
 
+enum { EDITS_MIN = 256 << 10 }; /* bytes of edits that may be kept, besides as many as the rules have */
+
+/* Edits are kept behind the rules, until they are as long: then the engine gives the rules as they have become. */
+static bool
+wants_whole(const struct keeper *k, const char *node, size_t len)
+{
+	const struct bundle_item *item = bundle_get(&k->bundle, node, BUNDLE_RULES);
+
+	return item != NULL && item->len - item->whole + len > item->whole + EDITS_MIN;
+}
+
+static void
+keep_edit(struct keeper *k, const char *node, const void *bytes, size_t len, int whole_fd)
+{
+	uint8_t *whole = NULL;
+	size_t whole_len;
+	int rc;
+
+	if (whole_fd >= 0 && bytes_read(whole_fd, &whole, &whole_len) == 0)
+		rc = bundle_set(&k->bundle, node, BUNDLE_RULES, whole, whole_len);
+	else
+		rc = bundle_append(&k->bundle, node, BUNDLE_RULES, bytes, len);
+	free(whole);
+	if (rc < 0)
+		log_line(LOG_ERROR, "keeper", "no memory to keep an edit of the rules of %s", node);
+}
+
+static void
+op_edit(struct keeper *k, struct peer *peer, const json_t *request, struct answer *out)
+{
+	const char *node = json_string_value(json_object_get(request, "node"));
+	json_t *msg = json_copy((json_t *)(uintptr_t)request);
+	int fds[WIRE_FDS_MAX];
+	uint8_t *bytes = NULL;
+	struct fault why;
+	size_t len = 0, n = 0;
+
+	if (node == NULL || peer->fd < 0 || bytes_read(peer->fd, &bytes, &len) < 0) {
+		json_decref(msg);
+		out->msg = wire_error("edit: no router, or no edit that can be read");
+		return;
+	}
+	if (msg != NULL)
+		json_object_set_new(msg, "whole", json_boolean(wants_whole(k, node, len)));
+	out->msg = engine_ask_fds(k, msg, peer->fd, fds, &n, &why);
+	if (out->msg == NULL)
+		out->msg = wire_error("%s", why.text);
+	else if (json_is_true(json_object_get(out->msg, "changed")))
+		keep_edit(k, node, bytes, len, n > 0 ? fds[0] : -1);
+	while (n > 0)
+		close(fds[--n]);
+	json_decref(msg);
+	free(bytes);
+}
+
 static void
 op_sets(struct keeper *k, struct peer *peer, const json_t *request, struct answer *out)
 {
@@ -366,6 +421,7 @@ static const struct {
 	{"config", op_config},
 	{"apply", op_apply},
 	{"rules", op_rules},
+	{"edit", op_edit},
 	{"sets", op_sets},
 	{"bundle", op_bundle},
 	{"enter", op_enter},

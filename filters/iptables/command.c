@@ -10,40 +10,62 @@
 
 enum { TRIES = 20 };
 
-struct refusal {
-	int error;   /* -errno, of the rules or of the store */
-	bool stored; /* it is the store's */
-	char why[512];
+/* One attempt to carry a command line out. */
+struct attempt {
+	const struct iptables_store *store;
+	const struct ipt_command *c;
+	enum rules_table table;
+	struct rules *loaded, *memory; /* NULL: nothing had to be loaded; of the edit */
+	int error;                     /* -errno */
+	char why[512];                 /* "": iptables' words for it */
 };
 
+/* For what is shown, and for -v about all chains. */
 static void
-try_once(const struct iptables_store *store, enum rules_table table, const struct ipt_command *c,
-	struct refusal *f)
+load(struct attempt *a)
+{
+	a->error = a->store->load(a->store->arg, &a->loaded, a->why, sizeof(a->why));
+	if (a->error >= 0 && !rules_table(a->loaded, a->table))
+		a->error = -ENOMEM;
+}
+
+/* What was shown and is to be zeroed is taken away, and nothing that came since. */
+static void
+edit(struct attempt *a)
+{
+	const struct rules_tab *tab = a->loaded ? &a->loaded->tables[a->table] : NULL;
+	struct rules_change change = {0};
+	struct rules_edit e;
+
+	a->memory = rules_new();
+	a->error = a->memory ? ipt_edit_make(a->c, a->table, a->memory, &e) : -ENOMEM;
+	if (a->error == 0 && (a->c->kinds & IPT_LISTS))
+		a->error = ipt_edit_shown(tab, a->memory, &e);
+	if (a->error == 0)
+		a->error = a->store->edit(a->store->arg, &e, tab != NULL, &change, a->why, sizeof(a->why));
+	if (a->memory && !a->why[0])
+		a->error = ipt_edit_tell(a->c, &e, &change, tab, a->error);
+}
+
+static void
+try_once(struct attempt *a)
 {
 	struct print_hold hold;
-	struct rules *r = NULL;
-	struct ipt_edit e = {0};
-	bool changed = false;
 
-	f->why[0] = '\0';
-	f->stored = true;
-	f->error = store->load(store->arg, &r, f->why, sizeof(f->why));
-	if (f->error < 0)
+	a->why[0] = '\0';
+	a->error = print_hold(&hold);
+	if (a->error < 0)
 		return;
-	ipt_edit_keep(r);
-	f->error = print_hold(&hold);
-	if (f->error < 0)
-		goto free;
-	f->error = ipt_edit_begin(&e, r, table);
-	if (f->error >= 0)
-		f->error = ipt_edit_run(&e, c, &changed);
-	f->stored = f->error >= 0;
-	if (f->error >= 0 && changed)
-		f->error = store->store(store->arg, r, f->why, sizeof(f->why));
-	print_release(&hold, f->error != -EAGAIN);
-	ipt_edit_end(&e);
-free:
-	rules_free(r);
+	if ((a->c->kinds & IPT_LISTS) || ipt_edit_tells_all(a->c))
+		load(a);
+	if (a->error >= 0 && (a->c->kinds & IPT_LISTS))
+		a->error = ipt_list(&a->loaded->tables[a->table], a->c);
+	if (a->error >= 0 && (a->c->kinds & ~IPT_LISTS))
+		edit(a);
+	print_release(&hold, a->error != -EAGAIN);
+	rules_free(a->loaded);
+	rules_free(a->memory);
+	a->loaded = a->memory = NULL;
 }
 
 /* "input" is no chain, and few expect it. */
@@ -66,39 +88,36 @@ suggest_capitals(enum rules_table table, const char *chain)
 }
 
 static int
-refusal_report(const struct refusal *f, enum rules_table table, const struct ipt_command *c)
+report(const struct attempt *a)
 {
-	if (f->error >= 0)
+	if (a->error >= 0)
 		return 0;
 	fflush(stdout);
-	fprintf(stderr, "%s: %s.\n", xt_program(),
-		f->stored && f->why[0] ? f->why
-				       : ipt_edit_words(f->stored ? 0 : c->kinds, -f->error));
-	if (!f->stored && f->error == -ENOENT)
-		suggest_capitals(table, c->chain);
-	return f->error == -EAGAIN ? RESOURCE_PROBLEM : OTHER_PROBLEM;
+	fprintf(stderr, "%s: %s.\n", xt_program(), a->why[0] ? a->why : ipt_edit_words(a->c->kinds, -a->error));
+	if (!a->why[0] && a->error == -ENOENT)
+		suggest_capitals(a->table, a->c->chain);
+	return a->error == -EAGAIN ? RESOURCE_PROBLEM : OTHER_PROBLEM;
 }
 
 int
 iptables_command(const struct iptables_store *store, int argc, char **argv)
 {
-	struct refusal f = {.error = -EAGAIN};
 	struct ipt_command c;
-	enum rules_table table;
+	struct attempt a = {.store = store, .c = &c, .error = -EAGAIN};
 	int code;
 
 	xt_start(argv[0], ipt_long_options);
 	ipt_command_parse(&c, argc, argv, "filter", false);
-	table = rules_table_of(c.table);
-	if (table == TABLE_COUNT)
+	a.table = rules_table_of(c.table);
+	if (a.table == TABLE_COUNT)
 		xtables_error(VERSION_PROBLEM,
 			"can't initialize iptables table `%s': Table does not exist (do you need "
 			"to "
 			"insmod?)",
 			c.table);
-	for (int i = 0; i < TRIES && f.error == -EAGAIN; i++)
-		try_once(store, table, &c, &f);
-	code = refusal_report(&f, table, &c);
+	for (int i = 0; i < TRIES && a.error == -EAGAIN; i++)
+		try_once(&a);
+	code = report(&a);
 	ipt_command_end(&c);
 	return code;
 }

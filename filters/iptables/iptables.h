@@ -7,7 +7,7 @@
 #ifndef FILTERS_IPTABLES_IPTABLES_H
 #define FILTERS_IPTABLES_IPTABLES_H
 
-#include "filters/rules.h"
+#include "filters/rules_edit.h"
 
 #include <stdio.h>
 
@@ -21,6 +21,11 @@ struct iptables_store {
 	 * other -errno.
 	 */
 	int (*store)(void *arg, const struct rules *r, char *why, size_t size);
+	/*
+	 * One edit of them as they are then; `as_loaded`: only if they are still those of load(). => 0; -EAGAIN: they are not; another
+	 * -errno with "" in `why`: as filters/rules_edit.h says; with a sentence: refused, that is why. *change says where and how.
+	 */
+	int (*edit)(void *arg, const struct rules_edit *edit, bool as_loaded, struct rules_change *change, char *why, size_t size);
 };
 
 /*

@@ -3,7 +3,6 @@
 
 #include "filters/iptables/names.h"
 #include "filters/iptables/xt.h"
-#include "filters/rules_index.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -207,47 +206,6 @@ chains_in_order(const struct rules_tab *t)
 	return order;
 }
 
-static bool
-index_build(struct rules_index *x, const struct rules_tab *t)
-{
-	if (rules_index_init(x, t->n_chains) < 0)
-		return false;
-	for (uint32_t i = 0; i < t->n_chains; i++)
-		rules_index_add(x, t->chains[i]->name, i);
-	return true;
-}
-
-static void
-references_of(const struct rules_chain *c, const struct rules_index *x, uint32_t *references)
-{
-	for (uint32_t i = 0; i < c->n_rules; i++) {
-		const struct rules_rule *r = &c->rules[i];
-		uint32_t at;
-
-		if (r->action != ACTION_JUMP && r->action != ACTION_GOTO)
-			continue;
-		at = rules_index_find(x, r->chain);
-		if (at != RULES_INDEX_NONE)
-			references[at]++;
-	}
-}
-
-uint32_t *
-chain_references(const struct rules_tab *t)
-{
-	uint32_t *references = calloc(t->n_chains + 1U, sizeof(*references));
-	struct rules_index x;
-
-	if (!references || !index_build(&x, t)) {
-		free(references);
-		return NULL;
-	}
-	for (uint32_t i = 0; i < t->n_chains; i++)
-		references_of(t->chains[i], &x, references);
-	rules_index_fini(&x);
-	return references;
-}
-
 static uint32_t
 index_of(const struct rules_tab *t, const struct rules_chain *c)
 {
@@ -275,7 +233,7 @@ print_list(const struct rules_tab *t, const char *chain, uint32_t number,
 	const struct list_style *style)
 {
 	struct rules_chain **order = chains_in_order(t);
-	uint32_t *references = chain_references(t);
+	uint32_t *references = rules_references(t);
 	bool found = false;
 
 	if (!order || !references) {

@@ -24,8 +24,6 @@ int print_save(const struct rules_tab *t, const char *name, bool counters);
 
 /* The built-in chains, then the others by name. To free(). => NULL: no memory */
 struct rules_chain **chains_in_order(const struct rules_tab *t);
-/* How many rules of the table jump or go to each chain; by index. To free(). => NULL: no memory. */
-uint32_t *chain_references(const struct rules_tab *t);
 
 /* What is printed meanwhile is kept back. */
 struct print_hold {

@@ -29,7 +29,7 @@ restore_load(struct restore *s)
 {
 	int err = 0;
 
-	ipt_edit_end(&s->edit);
+	rules_editor_close(&s->edit);
 	if (!s->store) {
 		s->r = s->r ? s->r : rules_new();
 		return s->r ? 0 : -ENOMEM;
@@ -65,25 +65,32 @@ table_begin(struct restore *s, char *line)
 	if (err < 0)
 		return err;
 	s->in_table = true;
-	err = ipt_edit_begin(&s->edit, s->r, s->table);
+	err = rules_editor_open(&s->edit, s->r, s->table);
 	if (err < 0 || s->keep_chains)
 		return err;
 	return ipt_edit_clear(&s->edit, s->verbose > 0);
 }
 
+/* An edit of a chain that a line declares. */
+static int
+declare(struct restore *s, enum rules_edit_kind kind, const char *chain, const char *policy, struct rules_count count)
+{
+	struct rules_edit edit = {.kind = (uint8_t)kind, .policy = (uint8_t)rules_verdict(policy), .count = count};
+
+	memcpy(edit.chain, chain, strlen(chain) + 1);
+	return rules_edit_apply(&s->edit, &edit);
+}
+
 static void
 chain_make(struct restore *s, const char *name)
 {
-	struct rules_chain *chain = ipt_edit_chain(&s->edit, name);
+	const struct rules_chain *chain = rules_editor_chain(&s->edit, name);
+	const bool flush = chain && s->keep_chains;
 	int err;
 
 	if (chain && chain->hook >= 0)
 		return;
-	if (chain && s->keep_chains) {
-		ipt_edit_flush(chain);
-		return;
-	}
-	err = ipt_edit_new(&s->edit, name);
+	err = declare(s, flush ? EDIT_FLUSH : EDIT_NEW, name, "", (struct rules_count){0});
 	if (err < 0)
 		xtables_error(
 			PARAMETER_PROBLEM, "error creating chain '%s':%s", name, strerror(-err));
@@ -98,7 +105,7 @@ policy_set(struct restore *s, const char *name, const char *policy, const char *
 	if (s->counters &&
 		(!counters || sscanf(counters, "[%" SCNu64 ":%" SCNu64 "]", &packets, &bytes) != 2))
 		xtables_error(PARAMETER_PROBLEM, "invalid policy counters for chain '%s'", name);
-	err = ipt_edit_policy(ipt_edit_chain(&s->edit, name), policy, packets, bytes);
+	err = declare(s, EDIT_POLICY, name, policy, ipt_edit_count(packets, bytes));
 	if (err < 0)
 		xtables_error(OTHER_PROBLEM, "Can't set policy `%s' on `%s' line %u: %s", policy,
 			name, s->line, ipt_edit_words(COMMAND_POLICY, -err));
@@ -173,21 +180,37 @@ rule_cut(const struct restore *s, char *line, struct rule_words *w)
 	w->words[w->n] = NULL;
 }
 
+/* Carries the command line out on the tree. */
+static int
+command_run(struct restore *s)
+{
+	const struct ipt_command *c = &s->command;
+	struct rules_change change = {0};
+	struct rules_edit edit;
+	int err = ipt_list(s->edit.tab, c);
+
+	if (err < 0 || !(c->kinds & ~IPT_LISTS))
+		return err;
+	err = ipt_edit_make(c, s->table, s->r, &edit);
+	if (err == 0)
+		err = rules_edit_plan(&s->edit, &edit, &change);
+	err = ipt_edit_tell(c, &edit, &change, s->edit.tab, err);
+	return err < 0 ? err : rules_edit_run(&s->edit, &edit, &change);
+}
+
 static int
 rule_line(struct restore *s, char *line)
 {
-	const uint32_t lists = COMMAND_LIST | COMMAND_LIST_RULES | COMMAND_CHECK;
 	struct rule_words w;
-	bool changed = false;
 	int err = 0;
 
 	rule_cut(s, line, &w);
 	ipt_command_parse(&s->command, w.n, w.words, rules_table_name(s->table), true);
-	if (!s->store && (s->command.kinds & lists))
+	if (!s->store && (s->command.kinds & (IPT_LISTS | COMMAND_CHECK)))
 		xtables_error(
 			PARAMETER_PROBLEM, "-%c is no rule", ipt_command_letter(s->command.kinds));
 	if (!s->command.ignored)
-		err = ipt_edit_run(&s->edit, &s->command, &changed);
+		err = command_run(s);
 	if (err < 0)
 		snprintf(s->why, sizeof(s->why), "%s", ipt_edit_words(s->command.kinds, -err));
 	ipt_command_end(&s->command);
@@ -302,7 +325,7 @@ void
 restore_fini(struct restore *s)
 {
 	ipt_command_end(&s->command);
-	ipt_edit_end(&s->edit);
+	rules_editor_close(&s->edit);
 	rules_free(s->r);
 	free(s->kept.text);
 }

@@ -17,7 +17,7 @@ struct restore {
 	unsigned line;
 	struct rules *r; /* NULL: none loaded */
 	enum rules_table table;
-	struct ipt_edit edit; /* of that table */
+	struct rules_editor edit; /* of that table */
 	bool in_table, skipping;
 	struct ipt_command command;
 	struct {

@@ -98,6 +98,35 @@ memory_store(void *arg, const struct rules *r, char *why, size_t size)
 	return 0;
 }
 
+/* By way of its flat form, as an engine gets it. */
+static int
+memory_edit(void *arg, const struct rules_edit *edit, bool as_loaded, struct rules_change *change, char *why, size_t size)
+{
+	struct rules_editor editor = {0};
+	struct rules_edit got;
+	struct rules *r;
+	size_t len;
+	uint8_t *bytes = rules_edit_encode(edit, &len);
+	int err = memory_load(arg, &r, why, size);
+
+	(void)as_loaded;
+	assert_int_equal(err, 0);
+	assert_non_null(bytes);
+	err = rules_edit_decode(bytes, len, r, &got, why, size);
+	if (err == 0)
+		err = rules_editor_open(&editor, r, got.table);
+	if (err == 0)
+		err = rules_edit_plan(&editor, &got, change);
+	if (err == 0)
+		err = rules_edit_run(&editor, &got, change);
+	if (err == 0 && change->kind != CHANGE_NOTHING)
+		err = memory_store(arg, r, why, size);
+	rules_editor_close(&editor);
+	rules_free(r);
+	free(bytes);
+	return err;
+}
+
 struct outcome {
 	int code;
 	char out[OUTPUT_MAX], err[16384];
@@ -106,7 +135,7 @@ struct outcome {
 static int
 program_run(int argc, char **argv)
 {
-	const struct iptables_store store = {memory, memory_load, memory_store};
+	const struct iptables_store store = {memory, memory_load, memory_store, memory_edit};
 
 	if (strcmp(argv[0], "iptables-save") == 0)
 		return iptables_save_command(&store, argc, argv);

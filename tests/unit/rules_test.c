@@ -390,7 +390,8 @@ headers(void **state)
 		{6, TABLE_COUNT + 1, "not as long"},
 		{6, 1, "bytes too many"},
 		{6, 3, "cut short"},
-		{8, 0, "not as long as it says"},
+		{8, 0, "cut short"},
+		{9, 0xff, "not as long as it says"},
 		{HEADER, TABLE_COUNT, "unknown table 5"},
 		{HEADER, TABLE_FILTER, "hook 0, 1 expected"},
 		{HEADER + 4, 0xff, "chains in"},
@@ -403,13 +404,13 @@ headers(void **state)
 		uint8_t was = bytes[rows[i].at];
 
 		if (rows[i].at == 6 && rows[i].value > TABLE_COUNT)
-			bytes[8] ^= 1;
+			bytes[9] ^= 0x80;
 		bytes[rows[i].at] = rows[i].value;
 		assert_null(decode(bytes, len, why, sizeof(why)));
 		assert_non_null(strstr(why, rows[i].why));
 		bytes[rows[i].at] = was;
 		if (rows[i].at == 6 && rows[i].value > TABLE_COUNT)
-			bytes[8] ^= 1;
+			bytes[9] ^= 0x80;
 	}
 	free(bytes);
 }
