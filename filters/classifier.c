@@ -146,19 +146,18 @@ same_tail(const struct ruleset_chain *a, const struct ruleset_chain *b, uint32_t
 	return n;
 }
 
-void
-classifier_inherit(struct ruleset_chain *to, const struct ruleset_chain *from)
+/* How many rules at the end of `from` are in the tree of `was` and behind `head`, in both chains. */
+static uint32_t
+tail_room(const struct classifier *was, const struct ruleset_chain *to, const struct ruleset_chain *from, uint32_t head)
 {
-	const struct classifier *was =
-		atomic_load_explicit(&from->classifier, memory_order_acquire);
-	uint32_t head, tail, left;
+	return RTE_MIN(to->n_rules - head, from->n_rules - RTE_MAX(was->tail, head));
+}
+
+static void
+derive(struct ruleset_chain *to, const struct ruleset_chain *from, const struct classifier *was, uint32_t head, uint32_t tail)
+{
 	struct classifier *c;
 
-	if (!was)
-		return;
-	head = same_head(to, from, was->head);
-	left = RTE_MIN(to->n_rules - head, from->n_rules - RTE_MAX(was->tail, head));
-	tail = same_tail(to, from, left);
 	if (head + tail < CLASSIFIER_MIN_RULES)
 		return;
 	c = handle_new(was->tree, to->n_rules);
@@ -169,6 +168,31 @@ classifier_inherit(struct ruleset_chain *to, const struct ruleset_chain *from)
 	c->tail = to->n_rules - tail;
 	c->shift = was->shift + (int64_t)to->n_rules - (int64_t)from->n_rules;
 	atomic_store_explicit(&to->classifier, c, memory_order_release);
+}
+
+void
+classifier_follow(struct ruleset_chain *to, const struct ruleset_chain *from, uint32_t head, uint32_t tail)
+{
+	const struct classifier *was =
+		atomic_load_explicit(&from->classifier, memory_order_acquire);
+
+	if (!was)
+		return;
+	head = RTE_MIN(head, was->head);
+	derive(to, from, was, head, RTE_MIN(tail, tail_room(was, to, from, head)));
+}
+
+void
+classifier_inherit(struct ruleset_chain *to, const struct ruleset_chain *from)
+{
+	const struct classifier *was =
+		atomic_load_explicit(&from->classifier, memory_order_acquire);
+	uint32_t head;
+
+	if (!was)
+		return;
+	head = same_head(to, from, was->head);
+	derive(to, from, was, head, same_tail(to, from, tail_room(was, to, from, head)));
 }
 
 void

@@ -73,6 +73,8 @@ void classifier_publish(struct ruleset_chain *chain, struct classifier *c);
  * Without memory nothing happens.
  */
 void classifier_inherit(struct ruleset_chain *to, const struct ruleset_chain *from);
+/* The same when it is known what they share: the first `head` rules and the last `tail`. */
+void classifier_follow(struct ruleset_chain *to, const struct ruleset_chain *from, uint32_t head, uint32_t tail);
 /* And those that it took the place of. NULL: nothing. */
 void classifier_free(struct classifier *c);
 

@@ -315,19 +315,38 @@ rules_references(const struct rules_tab *t)
 	return counts;
 }
 
-void
-rules_keep_counts(struct rules *r)
+static void
+keep_one(struct rules_count *c, bool numbers)
 {
-	static const struct rules_count keep = {.how = COUNT_KEEP};
+	if (!numbers)
+		c->packets = c->bytes = 0;
+	c->how = COUNT_KEEP;
+}
 
+/* `numbers`: they stay. */
+static void
+keep(struct rules *r, bool numbers)
+{
 	for (unsigned t = 0; t < TABLE_COUNT; t++)
 		for (uint32_t i = 0; i < r->tables[t].n_chains; i++) {
 			struct rules_chain *c = r->tables[t].chains[i];
 
-			c->count = keep;
+			keep_one(&c->count, numbers);
 			for (uint32_t k = 0; k < c->n_rules; k++)
-				c->rules[k].count = keep;
+				keep_one(&c->rules[k].count, numbers);
 		}
+}
+
+void
+rules_keep_counts(struct rules *r)
+{
+	keep(r, false);
+}
+
+void
+rules_keep_loaded(struct rules *r)
+{
+	keep(r, true);
 }
 
 static bool

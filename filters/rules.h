@@ -58,7 +58,7 @@ enum rule_action {
 
 /* What becomes of the counters when the engine takes the rule (or policy) over. */
 enum rules_counting {
-	COUNT_KEEP,     /* those of the same rule before; 0 for a new one */
+	COUNT_KEEP,     /* those of the same rule before; for a new one as given here (0 in the flat form) */
 	COUNT_SET,      /* packets, bytes as given here */
 	COUNT_SUBTRACT, /* those of the same rule before, less what is given here: zeroing loses no packet */
 };
@@ -130,8 +130,10 @@ int rules_reserve(struct rules *r, struct rules_chain *c, uint32_t n);
 void rules_shift(struct rules_chain *c, uint32_t at, uint32_t removed, uint32_t added);
 /* How many rules of the table jump or go to each chain; by index. To free(). => NULL: ENOMEM. */
 uint32_t *rules_references(const struct rules_tab *t);
-/* All counters become COUNT_KEEP: rules that were there before go on counting. */
+/* All counters become COUNT_KEEP: rules that were there before go on counting, new ones begin with 0. */
 void rules_keep_counts(struct rules *r);
+/* The same of rules as they were loaded: those that are no longer the same by their change begin with what they had. */
+void rules_keep_loaded(struct rules *r);
 /* Equal in all but counters. */
 bool rules_rule_equal(const struct rules_rule *a, const struct rules_rule *b);
 

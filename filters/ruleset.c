@@ -53,6 +53,7 @@ build_all(struct build *b)
 			if (err < 0)
 				return err;
 		}
+	build_needs(b->ruleset);
 	return 0;
 }
 
@@ -61,7 +62,7 @@ ruleset_new(struct rules *rules, const struct router *router, struct filters_liv
 	const struct ruleset *before, char *why, size_t why_size)
 {
 	struct ruleset *rs = calloc(1, sizeof(*rs));
-	struct build b = {rs, router, live, before, why, why_size};
+	struct build b = {rs, router, live, before, why, why_size, false};
 	int err = 0;
 
 	if (rs) {
@@ -82,7 +83,7 @@ ruleset_new(struct rules *rules, const struct router *router, struct filters_liv
 	return NULL;
 }
 
-static void
+void
 rule_free(struct ruleset_rule *rule)
 {
 	struct ruleset_match *m;
@@ -96,6 +97,7 @@ rule_free(struct ruleset_rule *rule)
 		if (m->prepared)
 			m->ops->release(m->prepared);
 	}
+	free(rule->own);
 }
 
 static void
@@ -110,6 +112,7 @@ chain_free(struct ruleset_chain *c)
 		rule_live_put(c->live, NULL);
 	free(c->matches);
 	free(c->rules);
+	free(c);
 }
 
 void
@@ -120,17 +123,21 @@ ruleset_free(struct ruleset *r)
 
 	if (!r)
 		return;
+	if (r->edit) {
+		ruleset_edit_undo(r);
+		return;
+	}
 	for (t = r->tables + TABLE_COUNT; t != r->tables;) {
 		t--;
 		for (i = t->n_chains; i > 0; i--)
-			chain_free(&t->chains[i - 1]);
+			chain_free(t->chains[i - 1]);
 		free(t->chains);
 	}
 	rules_free(r->rules);
 	free(r);
 }
 
-static void
+void
 live_count(struct rule_live *live, const struct rules_count *c)
 {
 	switch (c->how) {
@@ -158,6 +165,19 @@ rule_start(const struct ruleset_rule *rule, uint64_t now)
 		rule->target.ops->start(rule->target.state, rule->target.options, now);
 }
 
+void
+rule_begin(struct ruleset_rule *rule, const struct rules_count *count, uint64_t now)
+{
+	if (rule->begin & RULE_BEGIN_START) {
+		rule_start(rule, now);
+		rule->live->packets = count->packets;
+		rule->live->bytes = count->bytes;
+	}
+	if (rule->begin & RULE_BEGIN_COUNT)
+		live_count(rule->live, count);
+	rule->begin = 0;
+}
+
 static void
 chain_begin(struct ruleset_chain *c, const struct rules_chain *tree, uint64_t now)
 {
@@ -165,15 +185,8 @@ chain_begin(struct ruleset_chain *c, const struct rules_chain *tree, uint64_t no
 
 	if (c->live)
 		live_count(c->live, &tree->count);
-	for (i = 0; i < c->n_rules; i++) {
-		struct ruleset_rule *rule = &c->rules[i];
-
-		if (rule->begin & RULE_BEGIN_START)
-			rule_start(rule, now);
-		if (rule->begin & RULE_BEGIN_COUNT)
-			live_count(rule->live, &tree->rules[i].count);
-		rule->begin = 0;
-	}
+	for (i = 0; i < c->n_rules; i++)
+		rule_begin(&c->rules[i], &tree->rules[i].count, now);
 }
 
 void
@@ -182,9 +195,13 @@ ruleset_begin(struct ruleset *r, uint64_t now)
 	uint8_t t;
 	uint32_t i;
 
+	if (r->edit) {
+		ruleset_edit_begin(r, now);
+		return;
+	}
 	for (t = 0; t < TABLE_COUNT; t++)
 		for (i = 0; i < r->tables[t].n_chains; i++)
-			chain_begin(&r->tables[t].chains[i], r->rules->tables[t].chains[i], now);
+			chain_begin(r->tables[t].chains[i], r->rules->tables[t].chains[i], now);
 }
 
 /* Counters of the edit's chains in turn: each is zeroed, or loses what was shown of it. => how many there are */
@@ -210,7 +227,7 @@ counts_of(const struct ruleset_table *t, const struct rules_edit *edit, const st
 		return 1;
 	for (i = 0; i < t->n_chains; i++)
 		if (!edit->chain[0] || i == change->chain)
-			n += t->chains[i].n_rules + (t->chains[i].live != NULL);
+			n += t->chains[i]->n_rules + (t->chains[i]->live != NULL);
 	return n;
 }
 
@@ -225,12 +242,12 @@ ruleset_zero(const struct ruleset *r, const struct rules_edit *edit, const struc
 	if (shown && edit->n_shown != counts_of(t, edit, change))
 		return -EINVAL;
 	if (edit->kind == EDIT_ZERO_AT) {
-		live_count(t->chains[change->chain].rules[change->at].live, shown ? shown : &zero);
+		live_count(t->chains[change->chain]->rules[change->at].live, shown ? shown : &zero);
 		return 0;
 	}
 	for (i = 0; i < t->n_chains; i++)
 		if (!edit->chain[0] || i == change->chain) {
-			uint32_t n = zero_chain(&t->chains[i], shown);
+			uint32_t n = zero_chain(t->chains[i], shown);
 
 			shown = shown ? shown + n : NULL;
 		}
@@ -252,7 +269,7 @@ ruleset_encode(const struct ruleset *r, size_t *len)
 
 	for (t = 0; t < TABLE_COUNT; t++)
 		for (i = 0; i < r->tables[t].n_chains; i++) {
-			const struct ruleset_chain *c = &r->tables[t].chains[i];
+			const struct ruleset_chain *c = r->tables[t].chains[i];
 			struct rules_chain *tree = r->rules->tables[t].chains[i];
 
 			if (c->live)

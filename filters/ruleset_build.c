@@ -54,6 +54,16 @@ check_header(struct build *b, enum rules_table t, const char *chain, uint32_t nu
 	return 0;
 }
 
+int
+build_header(struct build *b, enum rules_table t, const char *chain, uint32_t number, const struct rules_rule *rule, struct ruleset_rule *to)
+{
+	int err = check_header(b, t, chain, number, rule);
+
+	if (err == 0)
+		set_header(to, rule);
+	return err;
+}
+
 static int
 resolve(struct build *b, enum rules_table t, const struct rules_index *names, uint32_t chain,
 	uint32_t number)
@@ -67,11 +77,12 @@ resolve(struct build *b, enum rules_table t, const struct rules_index *names, ui
 	to = rules_index_find(names, rule->chain);
 	if (to == RULES_INDEX_NONE)
 		return build_refuse(
-			b, t, tab->chains[chain].name, number + 1, "no chain %s", rule->chain);
-	if (tab->chains[to].hook >= 0)
-		return build_refuse(b, t, tab->chains[chain].name, number + 1,
+			b, t, tab->chains[chain]->name, number + 1, "no chain %s", rule->chain);
+	if (tab->chains[to]->hook >= 0)
+		return build_refuse(b, t, tab->chains[chain]->name, number + 1,
 			"no rule may jump to %s, which is built in", rule->chain);
-	tab->chains[chain].rules[number].chain = &tab->chains[to];
+	tab->chains[chain]->rules[number].to = to;
+	tab->chains[chain]->n_jumps++;
 	return 0;
 }
 
@@ -81,7 +92,7 @@ chain_resolve(struct build *b, enum rules_table t, const struct rules_index *nam
 	uint32_t i;
 	int err;
 
-	for (i = 0; i < b->ruleset->tables[t].chains[chain].n_rules; i++) {
+	for (i = 0; i < b->ruleset->tables[t].chains[chain]->n_rules; i++) {
 		err = resolve(b, t, names, chain, i);
 		if (err < 0)
 			return err;
@@ -103,6 +114,7 @@ chain_room(struct ruleset_chain *c, const struct rules_chain *tree)
 	if (!c->rules || !c->matches)
 		return -ENOMEM;
 	memset(c->rules, 0, tree->n_rules * sizeof(*c->rules));
+	c->size_rules = tree->n_rules;
 	return 0;
 }
 
@@ -118,10 +130,9 @@ chain_fill(struct build *b, enum rules_table t, struct ruleset_chain *c,
 		return build_no_memory(b);
 	matches = c->matches;
 	for (i = 0; i < tree->n_rules; i++) {
-		err = check_header(b, t, c->name, i + 1, &tree->rules[i]);
+		err = build_header(b, t, c->name, i + 1, &tree->rules[i], &c->rules[i]);
 		if (err < 0)
 			return err;
-		set_header(&c->rules[i], &tree->rules[i]);
 		c->rules[i].matches = matches;
 		c->rules[i].n_matches = (uint8_t)tree->rules[i].n_matches;
 		matches += tree->rules[i].n_matches;
@@ -170,13 +181,16 @@ chains_init(struct build *b, enum rules_table t, struct rules_index *names)
 	int err;
 
 	for (i = 0; i < tree->n_chains; i++) {
+		tab->chains[i] = calloc(1, sizeof(**tab->chains));
+		if (!tab->chains[i])
+			return build_no_memory(b);
 		tab->n_chains = i + 1;
-		err = chain_init(b, t, &tab->chains[i], tree->chains[i]);
+		err = chain_init(b, t, tab->chains[i], tree->chains[i]);
 		if (err < 0)
 			return err;
-		if (rules_index_add(names, tab->chains[i].name, i) != RULES_INDEX_NONE)
+		if (rules_index_add(names, tab->chains[i]->name, i) != RULES_INDEX_NONE)
 			return build_refuse(
-				b, t, tab->chains[i].name, 0, "there are two of that name");
+				b, t, tab->chains[i]->name, 0, "there are two of that name");
 	}
 	err = check_built_in(b, t);
 	for (i = 0; i < tab->n_chains && err == 0; i++)

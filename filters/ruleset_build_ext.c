@@ -15,6 +15,7 @@ struct place {
 	const struct rules_ext *ext;
 	uint32_t tables, hooks;
 	uint32_t needs; /* of the extension; check() may take some back */
+	uint8_t *rule_needs;
 	uint16_t size, proto;
 };
 
@@ -121,7 +122,7 @@ build_match(struct place *p, struct ruleset_match *m)
 	if (err < 0)
 		return err;
 	m->options = m->prepared ? m->prepared : p->ext->data;
-	p->b->ruleset->needs |= p->needs;
+	*p->rule_needs |= (uint8_t)p->needs;
 	return 0;
 }
 
@@ -146,12 +147,12 @@ build_target(struct place *p, struct ruleset_rule *rule)
 	if (err < 0)
 		return err;
 	rule->target.options = rule->target.prepared ? rule->target.prepared : p->ext->data;
-	p->b->ruleset->needs |= p->needs;
+	*p->rule_needs |= (uint8_t)p->needs;
 	return 0;
 }
 
 static int
-build_rule(struct place *p, struct ruleset_rule *rule)
+build_place(struct place *p, struct ruleset_rule *rule)
 {
 	struct ruleset_match *m = (struct ruleset_match *)rule->matches;
 	uint16_t i;
@@ -172,24 +173,45 @@ build_rule(struct place *p, struct ruleset_rule *rule)
 }
 
 int
+build_rule(struct build *b, enum rules_table t, const struct ruleset_chain *chain, uint32_t number, const struct rules_rule *rule,
+	struct ruleset_rule *to)
+{
+	struct place p = {
+		.b = b, .table = t, .chain = chain, .number = number, .rule = rule, .rule_needs = &to->needs};
+
+	return build_place(&p, to);
+}
+
+int
 build_extensions(struct build *b, enum rules_table t)
 {
 	struct ruleset_table *tab = &b->ruleset->tables[t];
-	struct place p = {.b = b, .table = t};
 	uint32_t i, j;
 	int err;
 
 	for (i = 0; i < tab->n_chains; i++) {
-		p.chain = &tab->chains[i];
-		for (j = 0; j < p.chain->n_rules; j++) {
-			p.rule = &b->ruleset->rules->tables[t].chains[i]->rules[j];
-			p.number = j + 1;
-			err = build_rule(&p, &p.chain->rules[j]);
+		const struct rules_chain *tree = b->ruleset->rules->tables[t].chains[i];
+		struct ruleset_chain *c = tab->chains[i];
+
+		for (j = 0; j < c->n_rules; j++) {
+			err = build_rule(b, t, c, j + 1, &tree->rules[j], &c->rules[j]);
 			if (err < 0)
 				return err;
+			c->n_needing += (c->rules[j].needs & NEEDS_CONNTRACK) != 0;
 		}
-		if (t == TABLE_NAT && p.chain->n_rules > 0)
-			b->ruleset->needs |= NEEDS_CONNTRACK;
 	}
 	return 0;
+}
+
+void
+build_needs(struct ruleset *r)
+{
+	uint32_t i;
+	uint8_t t;
+
+	r->needs = 0;
+	for (t = 0; t < TABLE_COUNT; t++)
+		for (i = 0; i < r->tables[t].n_chains; i++)
+			if (r->tables[t].chains[i]->n_needing || (t == TABLE_NAT && r->tables[t].chains[i]->n_rules))
+				r->needs |= NEEDS_CONNTRACK;
 }

@@ -168,9 +168,8 @@ place_states(struct ruleset_rule *rule)
 	rule->target.state = at;
 }
 
-/* `live`: of the same rule before, or NULL. */
-static int
-rule_adopt(struct ruleset_rule *rule, struct rule_live *live, uint8_t how)
+int
+build_live(struct ruleset_rule *rule, struct rule_live *live, uint8_t how)
 {
 	if (live) {
 		live->refs++;
@@ -215,7 +214,7 @@ adopt_rest(const struct heir *h, uint32_t from)
 		return -ENOMEM;
 	for (i = from; i < h->chain->n_rules && err == 0; i++) {
 		live = any ? pool_take(&pool, &h->tree->rules[i]) : NULL;
-		err = rule_adopt(&h->chain->rules[i], live, h->tree->rules[i].count.how);
+		err = build_live(&h->chain->rules[i], live, h->tree->rules[i].count.how);
 	}
 	if (any)
 		pool_fini(&pool);
@@ -238,7 +237,7 @@ chain_adopt(const struct heir *h)
 			return -ENOMEM;
 	}
 	for (i = 0; i < n && err == 0; i++)
-		err = rule_adopt(
+		err = build_live(
 			&h->chain->rules[i], h->before->rules[i].live, h->tree->rules[i].count.how);
 	return err < 0 ? err : adopt_rest(h, n);
 }
@@ -254,7 +253,7 @@ find_before(struct heir *h, enum rules_table t, const struct rules_index *names)
 	at = rules_index_find(names, h->chain->name);
 	if (at == RULES_INDEX_NONE)
 		return;
-	h->before = &h->b->before->tables[t].chains[at];
+	h->before = h->b->before->tables[t].chains[at];
 	h->tree_before = h->b->before->rules->tables[t].chains[at];
 }
 
@@ -267,7 +266,7 @@ index_before(const struct build *b, enum rules_table t, struct rules_index *name
 	if (rules_index_init(names, n) < 0)
 		return -ENOMEM;
 	for (i = 0; i < n; i++)
-		rules_index_add(names, tab->chains[i].name, i);
+		rules_index_add(names, tab->chains[i]->name, i);
 	return 0;
 }
 
@@ -283,7 +282,7 @@ build_lives(struct build *b, enum rules_table t)
 	if (index_before(b, t, &names) < 0)
 		return build_no_memory(b);
 	for (i = 0; i < tab->n_chains && err == 0; i++) {
-		h.chain = &tab->chains[i];
+		h.chain = tab->chains[i];
 		h.tree = b->ruleset->rules->tables[t].chains[i];
 		find_before(&h, t, &names);
 		err = chain_adopt(&h);

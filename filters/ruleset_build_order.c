@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "filters/ruleset_build.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,20 +20,15 @@ struct search {
 	uint32_t *depth; /* of each chain: the most jumps below it */
 	uint32_t *order; /* chains, the ones that are jumped to before those that jump */
 	uint32_t n_order;
+	uint32_t *hooks; /* of each chain */
 	uint8_t *marks; /* enum mark of each chain */
 };
-
-static uint32_t
-index_of(const struct search *s, const struct ruleset_chain *c)
-{
-	return (uint32_t)(c - s->tab->chains);
-}
 
 static int
 refuse_loop(struct search *s, uint32_t to)
 {
 	const struct visit *top = &s->stack[s->n_stack - 1];
-	const char *name = s->tab->chains[to].name;
+	const char *name = s->tab->chains[to]->name;
 	char text[256];
 	size_t len = 0;
 	uint32_t i;
@@ -41,8 +37,8 @@ refuse_loop(struct search *s, uint32_t to)
 		;
 	for (; i < s->n_stack && len < sizeof(text); i++)
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s -> ",
-			s->tab->chains[s->stack[i].chain].name);
-	return build_refuse(s->b, s->table, s->tab->chains[top->chain].name, top->rule,
+			s->tab->chains[s->stack[i].chain]->name);
+	return build_refuse(s->b, s->table, s->tab->chains[top->chain]->name, top->rule,
 		"a jump to %s makes a loop of chains: %s%s", name,
 		len < sizeof(text) ? text : "... -> ", name);
 }
@@ -57,7 +53,7 @@ open_chain(struct search *s, uint32_t chain)
 static void
 note_depth(struct search *s, uint32_t from, const struct ruleset_rule *rule)
 {
-	uint32_t depth = s->depth[index_of(s, rule->chain)] + (rule->action == ACTION_JUMP);
+	uint32_t depth = s->depth[rule->to] + (rule->action == ACTION_JUMP);
 
 	if (depth > s->depth[from])
 		s->depth[from] = depth;
@@ -68,15 +64,15 @@ static int
 step(struct search *s)
 {
 	struct visit *top = &s->stack[s->n_stack - 1];
-	const struct ruleset_chain *c = &s->tab->chains[top->chain];
+	const struct ruleset_chain *c = s->tab->chains[top->chain];
 	const struct ruleset_rule *rule;
 	uint32_t to;
 
-	while (top->rule < c->n_rules) {
+	while (c->n_jumps && top->rule < c->n_rules) {
 		rule = &c->rules[top->rule++];
-		if (!rule->chain)
+		to = rule->to;
+		if (!to)
 			continue;
-		to = index_of(s, rule->chain);
 		if (s->marks[to] == MARK_OPEN)
 			return refuse_loop(s, to);
 		if (s->marks[to] == MARK_NEW) {
@@ -121,13 +117,28 @@ spread_hooks(struct search *s)
 {
 	uint32_t i, j;
 
+	for (i = 0; i < s->tab->n_chains; i++)
+		s->hooks[i] = s->tab->chains[i]->hook >= 0 ? 1u << s->tab->chains[i]->hook : 0;
 	for (i = s->n_order; i > 0; i--) {
-		const struct ruleset_chain *c = &s->tab->chains[s->order[i - 1]];
+		const struct ruleset_chain *c = s->tab->chains[s->order[i - 1]];
 
-		for (j = 0; j < c->n_rules; j++)
-			if (c->rules[j].chain)
-				s->tab->chains[index_of(s, c->rules[j].chain)].hooks |= c->hooks;
+		for (j = 0; c->n_jumps && j < c->n_rules; j++)
+			if (c->rules[j].to)
+				s->hooks[c->rules[j].to] |= s->hooks[s->order[i - 1]];
 	}
+}
+
+static int
+settle_hooks(struct search *s)
+{
+	uint32_t i;
+
+	for (i = 0; i < s->tab->n_chains; i++)
+		if (!s->b->edited)
+			s->tab->chains[i]->hooks = s->hooks[i];
+		else if (s->tab->chains[i]->hooks != s->hooks[i])
+			return -ESTALE;
+	return 0;
 }
 
 int
@@ -140,16 +151,21 @@ build_order(struct build *b, enum rules_table t)
 	s.stack = calloc(n, sizeof(*s.stack));
 	s.depth = calloc(n, sizeof(*s.depth));
 	s.order = calloc(n, sizeof(*s.order));
+	s.hooks = calloc(n, sizeof(*s.hooks));
 	s.marks = calloc(n, sizeof(*s.marks));
-	if (s.stack && s.depth && s.order && s.marks)
+	s.tab->depth = 0;
+	if (s.stack && s.depth && s.order && s.hooks && s.marks)
 		err = search_all(&s);
 	else
 		err = build_no_memory(b);
-	if (err == 0)
+	if (err == 0) {
 		spread_hooks(&s);
+		err = settle_hooks(&s);
+	}
 	free(s.stack);
 	free(s.depth);
 	free(s.order);
+	free(s.hooks);
 	free(s.marks);
 	return err;
 }

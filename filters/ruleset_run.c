@@ -36,6 +36,7 @@ struct frame {
 
 struct walk {
 	struct filter_ctx *ctx;
+	const struct ruleset_table *table;
 	const struct ruleset_chain *chain; /* where it is */
 	const struct ruleset_chain *entry; /* the built-in chain */
 	const struct ruleset_rule *rule;   /* the one that matched */
@@ -290,7 +291,7 @@ act(struct walk *w)
 		w->frames[w->depth++] = (struct frame){w->chain, w->next};
 		/* fall through */
 	case ACTION_GOTO:
-		enter(w, w->rule->chain);
+		enter(w, w->table->chains[w->rule->to]);
 		return FILTER_CONTINUE;
 	case ACTION_TARGET:
 		return run_target(w);
@@ -340,6 +341,7 @@ ruleset_run(const struct ruleset *r, struct filter_ctx *ctx)
 		return FILTER_ACCEPT;
 	ctx->malformed = false;
 	w.ctx = ctx;
+	w.table = &r->tables[ctx->table];
 	w.chain = w.entry = entry;
 	w.next = w.depth = 0;
 	w.key_ready = false;

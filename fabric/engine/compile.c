@@ -73,7 +73,7 @@ compile_all(struct compiler *c, const struct ruleset *r)
 {
 	for (int t = 0; t < TABLE_COUNT; t++) {
 		for (uint32_t i = 0; i < r->tables[t].n_chains && !atomic_load(&c->cancel); i++)
-			compile_chain(c, &r->tables[t].chains[i]);
+			compile_chain(c, r->tables[t].chains[i]);
 	}
 }
 
@@ -183,7 +183,7 @@ any_wanted(const struct ruleset *r)
 {
 	for (int t = 0; t < TABLE_COUNT; t++) {
 		for (uint32_t i = 0; i < r->tables[t].n_chains; i++) {
-			if (classifier_wanted(&r->tables[t].chains[i]))
+			if (classifier_wanted(r->tables[t].chains[i]))
 				return true;
 		}
 	}

@@ -216,7 +216,7 @@ void
 release_rules(const struct router *r, const struct router *kept)
 {
 	if (r->rules && (!kept || kept->rules != r->rules))
-		ruleset_free((struct ruleset *)(uintptr_t)r->rules);
+		ruleset_retire((struct ruleset *)(uintptr_t)r->rules, kept ? (struct ruleset *)(uintptr_t)kept->rules : NULL);
 }
 
 void

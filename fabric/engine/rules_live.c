@@ -106,6 +106,25 @@ copy_router(struct engine *e, const struct router *old, struct router **r, struc
 	return -ENOMEM;
 }
 
+/* Publishes `r` in `next`, if its rules could be built (`rc` 0) and it has what they need; else frees all three. => 0 or -errno */
+static int
+publish_router(struct engine *e, const struct router *old, struct router *r, struct fabric *next, int rc)
+{
+	if (rc == 0)
+		rc = need_conntrack(e, r);
+	if (rc == 0)
+		rc = build_proxied(config_node(e->config, r->name), r);
+	if (rc == 0) {
+		swap_router(e, next, r);
+		return 0;
+	}
+	release_rules(r, old);
+	free(r->proxied != old->proxied ? r->proxied : NULL);
+	shell_free(next);
+	free(r);
+	return rc;
+}
+
 /* Publishes `tree`, which is taken, as the rules of `old`. => 0 or -errno with `why` */
 static int
 publish_tree(struct engine *e, const struct router *old, struct rules *tree, char *why, size_t size)
@@ -120,20 +139,7 @@ publish_tree(struct engine *e, const struct router *old, struct rules *tree, cha
 		return rc;
 	}
 	r->rules = build_rules(e, r, r->live->filters, old->rules, tree, why, size, &rc);
-	if (rc == 0)
-		rc = need_conntrack(e, r);
-	if (rc == 0)
-		rc = build_proxied(config_node(e->config, r->name), r);
-	if (rc == 0) {
-		swap_router(e, next, r);
-		*why = '\0';
-		return 0;
-	}
-	release_rules(r, old);
-	free(r->proxied != old->proxied ? r->proxied : NULL);
-	shell_free(next);
-	free(r);
-	return rc;
+	return publish_router(e, old, r, next, rc);
 }
 
 static int
@@ -191,7 +197,7 @@ copy_tree(struct engine *e, const struct router *r)
 
 	free(bytes);
 	if (tree)
-		rules_keep_counts(tree);
+		rules_keep_loaded(tree);
 	return tree;
 }
 
@@ -240,6 +246,29 @@ edit_anew(struct request *q)
 	return rc;
 }
 
+/* One chain, and what hangs on it; or the whole, if the rest has to be judged again. */
+static int
+edit_chain(struct request *q)
+{
+	struct ruleset *now = (struct ruleset *)(uintptr_t)q->old->rules, *set;
+	char reason[512] = "";
+	struct router *r;
+	struct fabric *next;
+	int rc = copy_router(q->e, q->old, &r, &next);
+
+	if (rc < 0)
+		return rc;
+	set = ruleset_edit(now, &q->edit, q->change, r, r->live->filters, reason, sizeof(reason));
+	rc = set ? 0 : -errno;
+	r->rules = set;
+	if (set)
+		set->serial = ++q->e->rules_serial;
+	else if (rc == -EINVAL)
+		snprintf(q->why, q->why_size, "rules of %s: %s", r->name, reason);
+	rc = publish_router(q->e, q->old, r, next, rc);
+	return rc == -ESTALE ? edit_anew(q) : rc;
+}
+
 static int
 zero_counts(struct request *q)
 {
@@ -267,7 +296,9 @@ run_edit(struct request *q)
 	rules_editor_close(&editor);
 	if (rc < 0 || q->change->kind == CHANGE_NOTHING)
 		return rc;
-	return q->change->kind == CHANGE_COUNTS ? zero_counts(q) : edit_anew(q);
+	if (q->change->kind == CHANGE_COUNTS)
+		return zero_counts(q);
+	return q->change->kind == CHANGE_MORE ? edit_anew(q) : edit_chain(q);
 }
 
 int

@@ -34,19 +34,6 @@ ipt_edit_words(uint32_t kinds, int error)
 	return strerror(error);
 }
 
-void
-ipt_edit_keep(struct rules *r)
-{
-	for (unsigned t = 0; t < TABLE_COUNT; t++)
-		for (uint32_t i = 0; i < r->tables[t].n_chains; i++) {
-			struct rules_chain *c = r->tables[t].chains[i];
-
-			c->count.how = COUNT_KEEP;
-			for (uint32_t k = 0; k < c->n_rules; k++)
-				c->rules[k].count.how = COUNT_KEEP;
-		}
-}
-
 struct rules_count
 ipt_edit_count(uint64_t packets, uint64_t bytes)
 {

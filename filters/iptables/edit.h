@@ -29,8 +29,6 @@ const char *ipt_edit_words(uint32_t kinds, int error);
 /* -L and -S, to stdout. => 0 or -errno */
 int ipt_list(const struct rules_tab *tab, const struct ipt_command *c);
 
-/* From loaded to kept: counters are what they are unless something changes them. */
-void ipt_edit_keep(struct rules *r);
 struct rules_count ipt_edit_count(uint64_t packets, uint64_t bytes);
 /* All rules and all chains of the user's go; `tell`: and it is said. => 0 or -ENOMEM */
 int ipt_edit_clear(struct rules_editor *e, bool tell);

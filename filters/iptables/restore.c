@@ -39,7 +39,7 @@ restore_load(struct restore *s)
 	err = s->store->load(s->store->arg, &s->r, s->why, sizeof(s->why));
 	if (err < 0)
 		return err;
-	ipt_edit_keep(s->r);
+	rules_keep_loaded(s->r);
 	return 0;
 }
 

@@ -120,9 +120,9 @@ same_lives(const struct ruleset *a, const struct ruleset *b)
 
 	for (t = 0; t < TABLE_COUNT; t++)
 		for (i = 0; i < a->tables[t].n_chains; i++)
-			for (j = 0; j < a->tables[t].chains[i].n_rules; j++)
-				if (a->tables[t].chains[i].rules[j].live !=
-					b->tables[t].chains[i].rules[j].live)
+			for (j = 0; j < a->tables[t].chains[i]->n_rules; j++)
+				if (a->tables[t].chains[i]->rules[j].live !=
+					b->tables[t].chains[i]->rules[j].live)
 					abort();
 }
 

@@ -113,11 +113,11 @@ compile(struct ruleset *rs)
 	uint32_t i;
 
 	for (i = 0; i < tab->n_chains; i++) {
-		struct classifier *c = classifier_new(&tab->chains[i], NULL);
+		struct classifier *c = classifier_new(tab->chains[i], NULL);
 
 		assert_true(c || errno == E2BIG);
 		if (c)
-			classifier_publish(&tab->chains[i], c);
+			classifier_publish(tab->chains[i], c);
 	}
 }
 
@@ -276,7 +276,7 @@ counters_agree(const struct ruleset *a, const struct ruleset *b)
 	uint32_t i, j;
 
 	for (i = 0; i < x->n_chains; i++) {
-		const struct ruleset_chain *c = &x->chains[i], *d = &y->chains[i];
+		const struct ruleset_chain *c = x->chains[i], *d = y->chains[i];
 
 		if (c->live &&
 			(c->live->packets != d->live->packets || c->live->bytes != d->live->bytes))

@@ -360,9 +360,9 @@ super_packets_count_once(void **state)
 	p->gso_type = PKT_GSO_UDP_L4;
 	p->gso_size = 100;
 	assert_int_equal(forward(rs, p, NULL), FILTER_ACCEPT);
-	assert_int_equal(rs->tables[TABLE_FILTER].chains[1].rules[0].live->packets, 1);
-	assert_int_equal(rs->tables[TABLE_FILTER].chains[1].rules[0].live->bytes, 1028);
-	assert_int_equal(rs->tables[TABLE_FILTER].chains[1].live->bytes, 1028);
+	assert_int_equal(rs->tables[TABLE_FILTER].chains[1]->rules[0].live->packets, 1);
+	assert_int_equal(rs->tables[TABLE_FILTER].chains[1]->rules[0].live->bytes, 1028);
+	assert_int_equal(rs->tables[TABLE_FILTER].chains[1]->live->bytes, 1028);
 	test_pkt_free(&env, p);
 	ruleset_free(rs);
 }
@@ -600,14 +600,14 @@ reached_from(void **state)
 		"*filter\n:z -\n:a -\n:b -\n:alone -\n-A INPUT -j a\n-A FORWARD -j b\n-A a -j "
 		"b\n-A b -g z\n-A alone",
 		exts);
-	const struct ruleset_chain *c = rs->tables[TABLE_FILTER].chains;
+	struct ruleset_chain *const *c = rs->tables[TABLE_FILTER].chains;
 
 	(void)state;
-	assert_int_equal(c[0].hooks, 1 << RULES_INPUT);
-	assert_int_equal(c[3].hooks, 1 << RULES_INPUT | 1 << RULES_FORWARD);
-	assert_int_equal(c[4].hooks, 1 << RULES_INPUT);
-	assert_int_equal(c[5].hooks, 1 << RULES_INPUT | 1 << RULES_FORWARD);
-	assert_int_equal(c[6].hooks, 0);
+	assert_int_equal(c[0]->hooks, 1 << RULES_INPUT);
+	assert_int_equal(c[3]->hooks, 1 << RULES_INPUT | 1 << RULES_FORWARD);
+	assert_int_equal(c[4]->hooks, 1 << RULES_INPUT);
+	assert_int_equal(c[5]->hooks, 1 << RULES_INPUT | 1 << RULES_FORWARD);
+	assert_int_equal(c[6]->hooks, 0);
 	assert_int_equal(rs->tables[TABLE_FILTER].depth, 2);
 	ruleset_free(rs);
 }
@@ -659,7 +659,7 @@ counters_survive(void **state)
 	rs = swap(rs, "*filter\n:FORWARD DROP [0:0]\n:b -\n-A FORWARD -s 10.0.0.2 -z 4 40\n-A "
 		      "FORWARD -z 1 1\n-A b\n");
 	check_counts(rs, "FORWARD/0=0 FORWARD/1=7 FORWARD/2=0 b/1=0");
-	assert_int_equal(rs->tables[TABLE_FILTER].chains[1].rules[0].live->bytes, 100 + 38 - 40);
+	assert_int_equal(rs->tables[TABLE_FILTER].chains[1]->rules[0].live->bytes, 100 + 38 - 40);
 	ruleset_free(rs);
 }
 
@@ -718,7 +718,7 @@ refused_swap(void **state)
 	rules_free(next);
 	forward_plain(rs, NULL);
 	check_counts(rs, "FORWARD/1=1 FORWARD/0=1");
-	assert_int_equal(rs->tables[TABLE_FILTER].chains[1].rules[0].live->refs, 1);
+	assert_int_equal(rs->tables[TABLE_FILTER].chains[1]->rules[0].live->refs, 1);
 	ruleset_free(rs);
 }
 
@@ -774,7 +774,7 @@ compiled(void **state)
 	(void)state;
 	long_text(text, sizeof(text), "");
 	rs = test_ruleset(&env, &t, NULL, NULL, text, exts);
-	chain = &rs->tables[TABLE_FILTER].chains[1];
+	chain = rs->tables[TABLE_FILTER].chains[1];
 	assert_int_equal(forward_plain(rs, NULL), FILTER_ACCEPT);
 	c = classifier_new(chain, NULL);
 	assert_non_null(c);
@@ -784,7 +784,7 @@ compiled(void **state)
 		rs, "FORWARD/1=0 FORWARD/60=0 FORWARD/61=2 FORWARD/62=2 FORWARD/63=0 FORWARD/64=2");
 	long_text(text, sizeof(text), "-A FORWARD -p udp\n");
 	rs = swap(rs, text);
-	assert_non_null(atomic_load(&rs->tables[TABLE_FILTER].chains[1].classifier));
+	assert_non_null(atomic_load(&rs->tables[TABLE_FILTER].chains[1]->classifier));
 	assert_int_equal(forward_plain(rs, NULL), FILTER_ACCEPT);
 	check_counts(
 		rs, "FORWARD/1=1 FORWARD/61=0 FORWARD/62=3 FORWARD/63=3 FORWARD/64=0 FORWARD/65=3");
@@ -972,7 +972,7 @@ compare_counts(const struct ruleset *rs, const struct rules *naive)
 	uint32_t i, j;
 
 	for (i = 0; i < tab->n_chains; i++) {
-		const struct ruleset_chain *c = &rs->tables[TABLE_FILTER].chains[i];
+		const struct ruleset_chain *c = rs->tables[TABLE_FILTER].chains[i];
 
 		if (c->live)
 			assert_int_equal(c->live->packets, tab->chains[i]->count.packets);
@@ -988,7 +988,7 @@ compare_counts(const struct ruleset *rs, const struct rules *naive)
 static void
 compare_headers(const struct ruleset *rs, const struct rules *naive, const struct filter_ctx *c)
 {
-	const struct ruleset_chain *chain = &rs->tables[TABLE_FILTER].chains[below(3)];
+	const struct ruleset_chain *chain = rs->tables[TABLE_FILTER].chains[below(3)];
 	const struct rules_chain *tree = rules_chain(&naive->tables[TABLE_FILTER], chain->name);
 	uint32_t i;
 
@@ -1068,7 +1068,7 @@ random_takeover(void **state)
 		ra = ruleset_new(a, &t.r, NULL, NULL, why, sizeof(why));
 		rb = ruleset_new(b, &t.r, NULL, ra, why, sizeof(why));
 		for (i = 0; i < nb; i++) {
-			struct rule_live *live = rb->tables[TABLE_FILTER].chains[0].rules[i].live;
+			struct rule_live *live = rb->tables[TABLE_FILTER].chains[0]->rules[i].live;
 
 			for (j = 0; j < na; j++)
 				if (!taken[j] && ca->rules[j].proto == cb->rules[i].proto)
@@ -1077,7 +1077,7 @@ random_takeover(void **state)
 			if (j == na)
 				continue;
 			taken[j] = true;
-			assert_ptr_equal(live, ra->tables[TABLE_FILTER].chains[0].rules[j].live);
+			assert_ptr_equal(live, ra->tables[TABLE_FILTER].chains[0]->rules[j].live);
 		}
 		ruleset_free(ra);
 		ruleset_free(rb);

@@ -334,9 +334,9 @@ test_packets(const struct ruleset *r, enum rules_table table, const char *chain,
 	uint32_t i;
 
 	for (i = 0; i < t->n_chains; i++)
-		if (strcmp(t->chains[i].name, chain) == 0)
+		if (strcmp(t->chains[i]->name, chain) == 0)
 			break;
-	if (i == t->n_chains || rule > t->chains[i].n_rules)
+	if (i == t->n_chains || rule > t->chains[i]->n_rules)
 		unreadable("no such rule", chain);
-	return rule ? t->chains[i].rules[rule - 1].live->packets : t->chains[i].live->packets;
+	return rule ? t->chains[i]->rules[rule - 1].live->packets : t->chains[i]->live->packets;
 }
