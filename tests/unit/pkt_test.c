@@ -568,8 +568,6 @@ main(void)
 		cmocka_unit_test_setup_teardown(partial_is_completed, setup, teardown),
 		cmocka_unit_test_setup_teardown(chains, setup, teardown),
 		cmocka_unit_test_setup_teardown(pullup_keeps_frame_header, setup, teardown),
-}
-
 		cmocka_unit_test_setup_teardown(chains_are_rewritten, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_rewrite_without_buffers_changes_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(segments_and_lengths, setup, teardown),
