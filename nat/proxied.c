@@ -100,7 +100,7 @@ nat_addresses(const struct ruleset *rules, const struct router *router, struct a
 	int rc = 0;
 
 	for (c = 0; table->present && c < table->n_chains; c++) {
-		const struct ruleset_chain *chain = &table->chains[c];
+		const struct ruleset_chain *chain = table->chains[c];
 
 		for (i = 0; chain->hooks && i < chain->n_rules && rc == 0; i++)
 			if (chain->rules[i].action == ACTION_TARGET)

@@ -90,7 +90,6 @@ adapter_free(struct adapter *a)
 	oat_free(a->macs);
 	free(a->sharers);
 	free(a->targets);
-	free(a->counts);
 	free(a);
 }
 
@@ -165,9 +164,6 @@ adapter_reserve(struct adapter *a, uint16_t slot)
 	if (!(p = grown(a->targets, n, size, sizeof(*a->targets))))
 		return -ENOMEM;
 	a->targets = p;
-	if (!(p = grown(a->counts, n, size, sizeof(*a->counts))))
-		return -ENOMEM;
-	a->counts = p;
 	a->size_sharers = size;
 	return 0;
 }
@@ -181,7 +177,6 @@ adapter_join(struct adapter *a, struct env *env, struct sharer *s, uint16_t slot
 	memset(s->role, 0, sizeof(s->role));
 	a->sharers[slot] = s;
 	a->targets[slot] = (struct attach){0};
-	a->counts[slot] = (struct counters){0};
 	if (slot >= a->n_sharers)
 		a->n_sharers = slot + 1u;
 	adapter_changed(a, env);

@@ -54,7 +54,6 @@ struct adapter {
 	struct oat *oat, *macs;  /* addresses; in layer 2 the sharers' MAC addresses */
 	struct sharer **sharers; /* by slot; NULL: a hole */
 	struct attach *targets;  /* by slot: where an active sharer's packets go; ATTACH_NONE: it is not active */
-	struct counters *counts; /* by slot; rx: to the sharer */
 	size_t n_sharers, size_sharers;
 	uint16_t primary[OSA_PROTOCOLS]; /* SHARER_NONE: nobody */
 	uint16_t secondaries[OSA_PROTOCOLS][SECONDARIES_MAX]; /* in the order of their coming */

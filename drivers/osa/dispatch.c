@@ -71,8 +71,6 @@ adapter_drop(struct walker *w, struct adapter *a, struct pkt *p, enum drop_reaso
 static const struct attach *
 to_sharer(struct adapter *a, uint16_t slot, struct pkt *p)
 {
-	a->counts[slot].rx_packets++;
-	a->counts[slot].rx_bytes += pkt_len(p);
 	record_read(p->recorder, &a->version);
 	return &a->targets[slot];
 }

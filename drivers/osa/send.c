@@ -224,8 +224,6 @@ adapter_send(struct walker *w, struct adapter *a, uint16_t slot, struct pkt *p)
 		adapter_drop(w, a, p, DROP_IFACE_DOWN);
 		return;
 	}
-	a->counts[slot].tx_packets++;
-	a->counts[slot].tx_bytes += pkt_len(p);
 	if (a->set.mode == OSA_DEDICATED)
 		out_of_the_port(w, a, p, true);
 	else if (adapter_assists(a))

@@ -74,10 +74,14 @@ may_leave(struct walker *w, struct pkt *p)
 void
 egress_frame(struct walker *w, struct pkt *p)
 {
+	struct counters *c;
+
 	if (!may_leave(w, p))
 		return;
-	p->out->live->count.tx_packets++;
-	p->out->live->count.tx_bytes += pkt_len(p) - sizeof(struct ether_header);
+	c = &p->out->live->count;
+	c->tx_packets++;
+	c->tx_bytes += pkt_len(p) - sizeof(struct ether_header);
+	record_credit(p->recorder, &c->tx_packets, &c->tx_bytes, 0, false);
 	send_frame(w, p);
 }
 
