@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a packet of an established flow costs: TSC cycles of the path cache alone, ports and generator excluded. Packets lie in recycled
- * buffers and were written just before, as a port leaves them; flows come in random order.
+ * What a packet of an established flow costs: TSC cycles of the path cache alone, or of the slow way for the same packets, ports and generator
+ * excluded. Packets lie in recycled buffers and were written just before, as a port leaves them; flows come in random order. The first
+ * router translates sources.
  *
- *	path_bench [--quick]
+ *	path_bench [--quick] [ROW ...]		rows by number, from 0; without: all
  *
- * The first router translates sources.
+ * A row is one line of JSON, cycles a packet. A burst that took INTERRUPTED times the median of its repeat was not ours alone: somebody else
+ * had the processor meanwhile. Those are left out, and their share told.
+ *
+ * In rows with `flap` a link of a router that no flow meets goes down, and up again, every millisecond of work. No packet may take the slow
+ * way for it: otherwise the program fails. Their repeats alternate with ones without.
  */
 #include "tests/unit/support/journey.h"
 
@@ -22,7 +27,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { CUT = 64, REPEATS = 9, SIZE = 64, STEP = 7919 /* flows of a burst differ */, SYN = 2, ACK = 16 };
+enum { CUT = 64, REPEATS = 15, SIZE = 64, STEP = 7919 /* flows of a burst differ */, SYN = 2, ACK = 16, INTERRUPTED = 16, GUESTS = 1000 };
 
 struct flow {
 	uint32_t right_src;
@@ -37,12 +42,26 @@ struct bench {
 	bool tcp;
 	uint64_t random;
 	struct pkt *burst[CUT];
+	struct path_ingress guests[GUESTS]; /* flows take turns */
+	uint32_t n_guests;
+	struct version versions[GUESTS];
+	struct version elsewhere[2]; /* a link, and its router, that no flow meets */
+	uint64_t next_flap, worked;  /* TSC cycles; 0: never */
+	uint64_t *cycles;            /* of each burst of a repeat */
+	uint32_t n_bursts, left_out;
 };
 
 struct row {
 	bool tcp;
 	uint32_t flows;
 	unsigned routers, rules;
+	bool off;
+	uint32_t guests;
+	bool flap;
+};
+
+struct figures {
+	double min, median;
 };
 
 static uint32_t
@@ -114,6 +133,7 @@ send_one(struct bench *b, uint32_t i, bool back, uint8_t flags)
 	struct pkt *p = test_pkt(&b->j.tw.t, nothing, SIZE);
 
 	write_packet(b, p, i, back, flags);
+	b->j.guest = &b->guests[i % b->n_guests];
 	journey_burst(&b->j, back ? JOURNEY_RIGHT : JOURNEY_LEFT, &p, 1);
 	p = test_sent(&b->j.tw, NULL);
 	if (!p) {
@@ -148,7 +168,7 @@ establish(struct bench *b)
 static uint64_t
 fast(struct bench *b, const uint32_t *flows, bool back)
 {
-	struct path_ingress in = {.slot = back ? JOURNEY_RIGHT : JOURNEY_LEFT, .version = &b->j.ports[back ? JOURNEY_RIGHT : JOURNEY_LEFT].version};
+	struct path_ingress right = {.slot = JOURNEY_RIGHT, .version = &b->j.ports[JOURNEY_RIGHT].version};
 	struct path_burst burst;
 	void *to[CUT];
 	uint64_t from;
@@ -157,35 +177,90 @@ fast(struct bench *b, const uint32_t *flows, bool back)
 	for (i = 0; i < CUT; i++)
 		write_packet(b, b->burst[i], flows[i], back, ACK);
 	from = rte_rdtsc_precise();
-	path_prepare(b->j.paths.caches[0], &burst, &in, b->burst, CUT, b->j.tw.w.env.now);
+	path_prepare(b->j.paths.caches[0], &burst, back ? &right : &b->guests[flows[0] % b->n_guests], b->burst, CUT, b->j.tw.w.env.now);
 	for (i = 0; i < CUT; i++)
 		i += path_run(b->j.paths.caches[0], &burst, i, to);
+	return rte_rdtsc_precise() - from;
+}
+
+/* => cycles of one burst that every router looks at. */
+static uint64_t
+slow(struct bench *b, const uint32_t *flows, bool back)
+{
+	static const uint8_t nothing[SIZE];
+	struct pkt *p[CUT], *sent;
+	uint64_t from;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < CUT; i++) {
+		p[i] = test_pkt(&b->j.tw.t, nothing, SIZE);
+		write_packet(b, p[i], flows[i], back, ACK);
+	}
+	from = rte_rdtsc_precise();
+	journey_burst(&b->j, back ? JOURNEY_RIGHT : JOURNEY_LEFT, p, CUT);
 	from = rte_rdtsc_precise() - from;
+	for (; (sent = test_sent(&b->j.tw, NULL)); n++)
+		test_pkt_free(&b->j.tw.t, sent);
+	if (n != CUT) {
+		fprintf(stderr, "path_bench: of %d packets on the slow way %u arrived\n", CUT, n);
+		exit(1);
+	}
 	return from;
+}
+
+static void
+flap(struct bench *b)
+{
+	if (!b->next_flap || b->worked < b->next_flap)
+		return;
+	b->next_flap = b->worked + rte_get_tsc_hz() / 2000; /* down, or up */
+	for (unsigned i = 0; i < RTE_DIM(b->elsewhere); i++)
+		version_bump(&b->j.tw.t.epoch, &b->elsewhere[i]);
+}
+
+static void
+measure(struct bench *b, const uint32_t *flows, bool back)
+{
+	uint64_t cycles = b->j.cached ? fast(b, flows, back) : slow(b, flows, back);
+
+	b->cycles[b->n_bursts++] = cycles;
+	b->worked += cycles;
+	flap(b);
+}
+
+static int
+compare_cycles(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
 }
 
 /* => cycles a packet. */
 static double
 repeat(struct bench *b, uint32_t packets)
 {
-	uint64_t cycles = 0;
-	uint32_t flows[CUT], done = 0;
+	uint64_t sum = 0;
+	uint32_t flows[CUT], group = b->n / b->n_guests, kept = 0;
 
-	for (; done < packets; done += CUT) {
-		uint32_t first = pick(b, b->n);
+	for (b->n_bursts = 0; b->n_bursts < packets / CUT;) {
+		uint32_t first = pick(b, group), guest = pick(b, b->n_guests);
 
 		for (unsigned i = 0; i < CUT; i++)
-			flows[i] = (uint32_t)((first + (uint64_t)i * STEP) % b->n);
-		cycles += fast(b, flows, false);
+			flows[i] = guest + b->n_guests * (uint32_t)((first + (uint64_t)i * STEP) % group);
+		measure(b, flows, false);
 		if (!b->tcp)
 			continue;
 		/* every other packet an ACK without data */
 		for (unsigned i = 0; i < CUT; i++)
 			b->flows[flows[i]].sent += SIZE - 40;
-		cycles += fast(b, flows, true);
-		done += CUT;
+		measure(b, flows, true);
 	}
-	return (double)cycles / done;
+	qsort(b->cycles, b->n_bursts, sizeof(*b->cycles), compare_cycles);
+	while (kept < b->n_bursts && b->cycles[kept] <= INTERRUPTED * b->cycles[b->n_bursts / 2])
+		sum += b->cycles[kept++];
+	b->left_out += b->n_bursts - kept;
+	return (double)sum / (kept * (double)CUT);
 }
 
 static char *
@@ -233,59 +308,150 @@ compare(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-static void
-run(const struct row *row, uint32_t packets)
+static struct figures
+figures(double *cycles)
+{
+	qsort(cycles, REPEATS, sizeof(*cycles), compare);
+	return (struct figures){cycles[0], cycles[REPEATS / 2]};
+}
+
+static struct bench *
+bench_new(const struct row *row, uint32_t packets)
 {
 	struct bench *b = calloc(1, sizeof(*b));
-	double cycles[REPEATS];
-	struct path_stats before, s;
 
 	b->n = row->flows;
 	b->tcp = row->tcp;
 	b->random = 12345;
 	b->flows = calloc(row->flows, sizeof(*b->flows));
-	journey_init(&b->j, row->routers, false, 1, RTE_MAX(row->flows * 4, 4096u));
+	b->cycles = calloc(packets / CUT + 1, sizeof(*b->cycles));
+	b->n_guests = RTE_MAX(row->guests, 1u);
+	for (uint32_t i = 0; i < b->n_guests; i++)
+		b->guests[i] = (struct path_ingress){.slot = (uint16_t)(JOURNEY_PORTS + i), .version = &b->versions[i]};
+	journey_init(&b->j, row->routers, false, 1, row->off ? 0 : RTE_MAX(row->flows * 4, 4096u));
 	set_rules(b, row);
 	for (unsigned i = 0; i < CUT; i++)
 		b->burst[i] = test_pkt(&b->j.tw.t, (uint8_t[SIZE]){0}, SIZE);
 	establish(b);
-	paths_stats(&b->j.paths, &before);
-	for (unsigned i = 0; i < REPEATS; i++)
-		cycles[i] = repeat(b, packets);
-	qsort(cycles, REPEATS, sizeof(*cycles), compare);
-	paths_stats(&b->j.paths, &s);
-	printf("established.%s flows=%u routers=%u rules=%u min %.1f median %.1f cycles, %.2f %% by paths, %zu bytes a flow\n",
-			row->tcp ? "tcp" : "udp", row->flows, row->routers, row->rules, cycles[0], cycles[REPEATS / 2],
-			100.0 * (double)(s.hits - before.hits) / (double)(s.hits + s.misses - before.hits - before.misses),
-			s.memory / row->flows);
-	fflush(stdout);
+	return b;
+}
+
+static void
+bench_free(struct bench *b)
+{
 	for (unsigned i = 0; i < CUT; i++)
 		test_pkt_free(&b->j.tw.t, b->burst[i]);
 	journey_fini(&b->j);
+	free(b->cycles);
 	free(b->flows);
 	free(b);
+}
+
+static void
+print_row(const struct bench *b, const struct row *row, struct figures f, uint32_t bursts)
+{
+	printf("{\"name\": \"established.%scycles routers=%u rules=%u flows=%u", row->tcp ? "tcp." : "", row->routers, row->rules, row->flows);
+	if (row->guests)
+		printf(" guests=%u", row->guests);
+	printf("%s%s\", \"min\": %.1f, \"median\": %.1f, \"repeats\": %d, \"interrupted\": %.5f", row->flap ? " flap=1ms" : "",
+			row->off ? " cache=off" : "", f.min, f.median, REPEATS, (double)b->left_out / bursts);
+}
+
+static void
+print_paths(struct bench *b, const struct row *row, const struct path_stats *before)
+{
+	struct path_stats s;
+	uint64_t missed;
+
+	paths_stats(&b->j.paths, &s);
+	missed = s.misses - before->misses;
+	printf(", \"by_paths\": %.4f, \"recipes\": %u, \"memory\": %zu", 100 - 100.0 * (double)missed / (double)(s.hits - before->hits + missed),
+			s.recipes, s.memory / row->flows);
+	if (row->flap && missed) {
+		fprintf(stderr, "path_bench: for links that they do not meet %lu packets took the slow way\n", missed);
+		exit(1);
+	}
+}
+
+static void
+run(const struct row *row, uint32_t packets)
+{
+	struct bench *b = bench_new(row, packets);
+	double cycles[REPEATS], calm[REPEATS];
+	struct path_stats before;
+	struct figures f;
+
+	paths_stats(&b->j.paths, &before);
+	for (unsigned i = 0; i < REPEATS; i++) {
+		b->next_flap = 0;
+		if (row->flap) {
+			calm[i] = repeat(b, packets);
+			b->next_flap = b->worked + 1;
+		}
+		cycles[i] = repeat(b, packets);
+	}
+	f = figures(cycles);
+	print_row(b, row, f, b->n_bursts * REPEATS * (row->flap ? 2 : 1));
+	if (row->flap)
+		printf(", \"without\": %.1f, \"flaps\": %u", figures(calm).median, b->elsewhere[0].n / 2);
+	if (!row->off)
+		print_paths(b, row, &before);
+	printf("}\n");
+	fflush(stdout);
+	bench_free(b);
+}
+
+/* A chain of additions takes a core cycle each; the best of many short ones was not interrupted. => core cycles a TSC cycle */
+static double
+core_ratio(void)
+{
+	enum { ADDS = 64, LOOPS = 2000 };
+	uint64_t best = UINT64_MAX, x = 1;
+
+	for (unsigned i = 0; i < 500; i++) {
+		uint64_t from = rte_rdtsc_precise();
+
+		for (unsigned k = 0; k < LOOPS; k++)
+			__asm__ volatile(".rept 64\n\tadd %0, %0\n\t.endr" : "+r"(x));
+		best = RTE_MIN(best, rte_rdtsc_precise() - from);
+	}
+	return (double)ADDS * LOOPS / (double)best;
 }
 
 int
 main(int argc, char **argv)
 {
 	static const struct row rows[] = {
-			{false, 1, 1, 10},
-			{false, 10000, 1, 10},
-			{false, 10000, 1, 1000},
-			{false, 10000, 1, 10000},
-			{false, 10000, 4, 1000},
-			{true, 10000, 1, 10},
-			{true, 10000, 4, 1000},
-			{false, 100000, 4, 1000},
-			{false, 1000000, 1, 10},
-			{false, 1000000, 4, 1000},
+			{false, 1, 1, .rules = 10},
+			{false, 10000, 1, .rules = 10},
+			{false, 10000, 1, .rules = 1000},
+			{false, 10000, 1, .rules = 10000},
+			{false, 10000, 4, .rules = 1000},
+			{true, 10000, 1, .rules = 10},
+			{true, 10000, 4, .rules = 1000},
+			{false, 10000, 1, .rules = 10, .off = true},
+			{false, 10000, 4, .rules = 1000, .off = true},
+			{true, 10000, 1, .rules = 10, .off = true},
+			{true, 10000, 4, .rules = 1000, .off = true},
+			{false, 100000, 4, .rules = 1000},
+			{false, 100000, 4, .rules = 1000, .guests = 1, .flap = true},
+			{false, 100000, 4, .rules = 1000, .guests = GUESTS, .flap = true},
+			{true, 100000, 4, .rules = 1000},
+			{false, 1000000, 1, .rules = 10},
+			{false, 1000000, 4, .rules = 1000},
+			{false, 1000000, 4, .rules = 1000, .off = true},
 	};
-	bool quick = argc > 1 && strcmp(argv[1], "--quick") == 0;
+	int first = 1 + (argc > 1 && strcmp(argv[1], "--quick") == 0);
+	bool quick = first > 1;
 
-	for (size_t i = 0; i < RTE_DIM(rows); i++) {
-		if (!quick || rows[i].flows <= 10000)
-			run(&rows[i], quick ? 64 * 500 : 64 * 5000);
+	printf("{\"name\": \"machine.core-cycles-a-tsc-cycle\", \"min\": %.3f, \"median\": %.3f, \"repeats\": 500}\n", core_ratio(), core_ratio());
+	for (unsigned i = 0; i < RTE_DIM(rows); i++) {
+		bool asked = argc <= first;
+
+		for (int k = first; k < argc; k++)
+			asked = asked || (unsigned)atoi(argv[k]) == i;
+		if (asked && (!quick || rows[i].flows <= 10000))
+			run(&rows[i], CUT * (rows[i].off ? 100 : 1000) * (quick ? 1 : 4));
 	}
 	return 0;
 }

@@ -199,6 +199,8 @@ journey_burst(struct journey *j, uint32_t port, struct pkt **p, unsigned n)
 			walk(j, port, p[i]);
 		return;
 	}
+	if (j->guest && port == JOURNEY_LEFT)
+		in = *j->guest;
 	path_prepare(c, &b, &in, p, n, j->tw.w.env.now);
 	for (unsigned i = follow(j, c, &b, 0); i < n; i += 1 + follow(j, c, &b, i + 1)) {
 		p[i]->recorder = path_begin(c, &b, i);

@@ -35,6 +35,7 @@ struct journey {
 	bool cached, frames;
 	struct paths paths;
 	struct journey_port ports[JOURNEY_PORTS];
+	const struct path_ingress *guest; /* packets of port 10 come from this one of many; NULL: there is one */
 };
 
 /* `paths`: capacity of a cache; 0: none. `caches`: 2: the ports belong to different workers. */
