@@ -117,6 +117,16 @@ find_signature(const struct path_bucket *b, uint16_t sign)
 	return hits ? b->path[__builtin_ctz(hits) / 2] : 0;
 }
 
+/* A burst comes from one port, where TCP flows keep company: its first packet speaks for all. */
+static inline void
+prefetch_windows(const struct path_cache *c, const struct path_burst *b)
+{
+	if (b->n == 0 || (uint8_t)(b->at[0].rest >> KEY_PROTO_SHIFT) != IPPROTO_TCP)
+		return;
+	for (unsigned i = 0; i < b->n; i++)
+		rte_prefetch0(&c->all->windows[c->paths[b->at[i].path].window]);
+}
+
 void
 path_prepare(struct path_cache *c, struct path_burst *b, const struct path_ingress *in, struct pkt **p, unsigned n, uint64_t now)
 {
@@ -140,6 +150,7 @@ path_prepare(struct path_cache *c, struct path_burst *b, const struct path_ingre
 		l->path = find_signature(path_bucket(c, l->hash), path_sign(l->hash));
 		rte_prefetch0(&c->paths[l->path]);
 	}
+	prefetch_windows(c, b);
 }
 
 /* Two of a bucket may have one signature, and the bucket may have changed since. */
