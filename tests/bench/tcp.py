@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""TCP between a worker and an office host through two routers: ours, beside the kernel's own, beside the stock tap driver.
+"""TCP between two guests through three firewalls: our paths, beside the kernel's own routers, beside our slow way, beside the stock tap driver.
 
-  ours     worker ── iucv (TUN) ── v9 ══ in memory ══ v4 ── office LAN (TAP) ── host
-  kernel   worker ── veth ── v9 (forwards) ── veth ── v4 (forwards) ── veth ── host       default offloads
+  ours     worker ── iucv (TUN) ── r1 ══ in memory ══ r2 ══ in memory ══ r3 ── iucv (TUN) ── host
+  kernel   worker ── veth ── r1 (forwards) ── veth ── r2 ── veth ── r3 ── veth ── host         default offloads
   tap      worker ── tap ── dpdk-testpmd, io mode: no routing at all ── tap ── host
 
-  tcp.py [--pairs N] [--seconds S] [--output FILE] [--no-tap]
+  tcp.py [--pairs N] [--seconds S] [--output FILE] [--no-tap] [--quick]
 
-All with MTU 1500, iperf3 pinned the same way (server on the first processor, client on the last), 1 and 4 streams, in pairs ours, kernel,
-kernel, ours, ... so that drift of the machine meets both. Reported: medians, their ratio, the spread of the ratio over the pairs, and the
-processors busy in the whole machine meanwhile. Everything happens in namespaces of its own, which end with this program.
+Each router, ours and the kernel's (iptables), has the same stateful rules: 10, or 1,000, with the rule that accepts what is established
+first, as people write it, or last. Ours runs with `path_cache` 1 and 0. All with MTU 1500, iperf3 pinned the same way (server on the
+first processor, client on the last), 1 and 4 streams, the congestion control that the kernel gives a new namespace, in turns ours, kernel, off,
+off, kernel, ours, ... so that drift of the machine meets all. Reported: medians, their ratio, the spread of the ratio over the turns, and
+the processors busy in the whole machine meanwhile. Everything happens in namespaces of its own, which end with this program.
 """
 import argparse
 import contextlib
@@ -24,33 +26,57 @@ import sys
 import time
 from pathlib import Path
 
+import results
+
 ROOT = Path(__file__).resolve().parents[2]
 ROOKERY = str(ROOT / "build" / "release" / "rookery")
 STREAMS = (1, 4)
 
+GOAL = 1.0  # times the kernel
+# title, rules of each router, where the rule for established connections stands
+FIREWALLS = (("rules=10", 10, "first"), ("rules=1000", 1000, "first"), ("rules=1000 established=last", 1000, "last"))
+ROUTERS = ("r1", "r2", "r3")
+
 CONFIG = """fabric: bench
-lans: {office: {type: ethernet}}
-osa: {osa0: {network: office}}
 routers:
-  v4:
+  r1:
     forward: true
+    rules: firewall.v4
     interfaces:
-      eth0:  {osa: osa0, address: 9.12.6.80/24, router: primary}
-      iucv0: {iucv: v9, address: 192.168.1.1, mtu: 1500}
-    routes: [{to: 10.0.0.0/16, via: 192.168.1.2}]
-  v9:
+      worker: {iucv: worker, address: 10.0.0.1, peer: 10.0.0.2, mtu: 1500}
+      r2: {iucv: r2, address: 192.168.1.1, peer: 192.168.1.2, mtu: 1500}
+    routes: [{to: default, via: 192.168.1.2}]
+  r2:
     forward: true
+    rules: firewall.v4
     interfaces:
-      iucv0: {iucv: v4, address: 192.168.1.2, mtu: 1500}
-      iucv1: {iucv: worker, address: 10.0.0.1, mtu: 1500}
-    routes: [{to: default, via: 192.168.1.1}]
+      r1: {iucv: r1, address: 192.168.1.2, peer: 192.168.1.1, mtu: 1500}
+      r3: {iucv: r3, address: 192.168.2.1, peer: 192.168.2.2, mtu: 1500}
+    routes: [{to: 10.0.0.0/24, via: 192.168.1.1}, {to: default, via: 192.168.2.2}]
+  r3:
+    forward: true
+    rules: firewall.v4
+    interfaces:
+      r2: {iucv: r2, address: 192.168.2.2, peer: 192.168.2.1, mtu: 1500}
+      host: {iucv: host, address: 9.12.6.80, peer: 9.12.6.75, mtu: 1500}
+    routes: [{to: 10.0.0.0/24, via: 192.168.2.1}]
 guests:
   host:
-    interfaces: {eth0: {lan: office, address: 9.12.6.75/24}}
+    interfaces: {iucv0: {iucv: r3, address: 9.12.6.75, peer: 9.12.6.80, mtu: 1500}}
     routes: [{to: default, via: 9.12.6.80}]
   worker:
-    interfaces: {iucv0: {iucv: v9, address: 10.0.0.2, mtu: 1500}}
+    interfaces: {iucv0: {iucv: r1, address: 10.0.0.2, peer: 10.0.0.1, mtu: 1500}}
+    routes: [{to: default, via: 10.0.0.1}]
 """
+
+
+def firewall(count, established):
+    """Text for iptables-restore with so many rules, all about the state of connections."""
+    known = "-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"
+    rules = [f"-A FORWARD -s 172.{i >> 8}.{i & 255}.0/24 -p tcp -m conntrack --ctstate NEW -m tcp --dport {1000 + i} -j DROP" for i in range(count - 2)]
+    rules = [known] + rules if established == "first" else rules + [known]
+    rules.append("-A FORWARD -p tcp -m conntrack --ctstate NEW -m tcp --dport 5201 -j ACCEPT")
+    return "\n".join(["*filter", ":INPUT ACCEPT [0:0]", ":FORWARD DROP [0:0]", ":OUTPUT ACCEPT [0:0]", *rules, "COMMIT"]) + "\n"
 
 
 def run(*argv, **options):
@@ -69,6 +95,7 @@ class Ours:
     name = "rookery"
 
     def __init__(self, directory):
+        self.cached = True
         file = directory / "bench.yaml"
         file.write_text(CONFIG)
         with open(directory / "lab.log", "w") as log:  # not a pipe: what stays in the background may hold it open
@@ -77,19 +104,35 @@ class Ours:
     def inside(self, node, *argv):
         return [ROOKERY, "-f", "bench", "exec", node, "--", *argv]
 
+    def prepare(self, cached=True):
+        if cached != self.cached:
+            run(ROOKERY, "-f", "bench", "set", "tunable", "path_cache", "1" if cached else "0")
+        self.cached = cached
+
     def close(self):
         run(ROOKERY, "lab", "stop", "bench")
 
 
+class Off:
+    """The same fabric, every packet through every rule."""
+    name = "off"
+
+    def __init__(self, ours):
+        self.ours, self.inside = ours, ours.inside
+
+    def prepare(self):
+        self.ours.prepare(False)
+
+
 class Kernel:
     name = "kernel"
-    nodes = ("worker", "v9", "v4", "host")
-    links = (("worker", "10.0.0.2/24", "v9", "10.0.0.1/24"), ("v9", "192.168.1.2/24", "v4", "192.168.1.1/24"),
-             ("v4", "9.12.6.80/24", "host", "9.12.6.75/24"))
-    routes = (("worker", "default", "10.0.0.1"), ("v9", "default", "192.168.1.1"), ("v4", "10.0.0.0/16", "192.168.1.2"),
-              ("host", "default", "9.12.6.80"))
+    nodes = ("worker", *ROUTERS, "host")
+    links = (("worker", "10.0.0.2/24", "r1", "10.0.0.1/24"), ("r1", "192.168.1.1/24", "r2", "192.168.1.2/24"),
+             ("r2", "192.168.2.1/24", "r3", "192.168.2.2/24"), ("r3", "9.12.6.80/24", "host", "9.12.6.75/24"))
+    routes = (("worker", "default", "10.0.0.1"), ("r1", "default", "192.168.1.2"), ("r2", "10.0.0.0/24", "192.168.1.1"),
+              ("r2", "default", "192.168.2.2"), ("r3", "10.0.0.0/24", "192.168.2.1"), ("host", "default", "9.12.6.80"))
 
-    def __init__(self, _):
+    def __init__(self, directory):
         for node in self.nodes:
             ip("netns", "add", "k-" + node)
             ip("-n", "k-" + node, "link", "set", "lo", "up")
@@ -100,8 +143,12 @@ class Kernel:
                 ip("-n", "k-" + node, "link", "set", device, "up")
         for node, prefix, via in self.routes:
             ip("-n", "k-" + node, "route", "add", prefix, "via", via)
-        for node in ("v9", "v4"):
+        for node in ROUTERS:
             run(*in_namespace("k-" + node, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"))
+            run(*in_namespace("k-" + node, "iptables-restore", str(directory / "firewall.v4")))
+
+    def prepare(self):
+        pass
 
     def inside(self, node, *argv):
         return in_namespace("k-" + node, *argv)
@@ -136,6 +183,9 @@ class Tap:
 
     def inside(self, node, *argv):
         return in_namespace("t-" + node, *argv)
+
+    def prepare(self):
+        pass
 
     def close(self):
         for node in ("worker", "host"):
@@ -188,6 +238,7 @@ class Bench:
 
     def once(self, system, streams):
         """=> {"mbit": Mbit/s, "cpu": processors busy, "retransmits": N}"""
+        system.prepare()
         before, began = busy_seconds(), time.monotonic()
         answer = self.client(system, streams, self.seconds)
         busy, took = busy_seconds() - before, time.monotonic() - began
@@ -204,16 +255,16 @@ class Bench:
             server.wait()
 
 
-def interleaved(bench, ours, peer, streams, pairs):
-    """A B B A A B ... => results of each, in step"""
-    results = {ours: [], peer: []}
-    for pair in range(pairs):
-        for system in (ours, peer) if pair % 2 == 0 else (peer, ours):
+def interleaved(bench, systems, title, streams, turns):
+    """A B C C B A A B C ... => results of each, in step"""
+    found = {system: [] for system in systems}
+    for turn in range(turns):
+        for system in systems if turn % 2 == 0 else systems[::-1]:
             result = bench.once(system, streams)
-            results[system].append(result)
-            print(f"  {streams} stream{'s' if streams > 1 else ''}, pair {pair + 1}: {system.name:8} {result['mbit']:8.0f} Mbit/s, "
+            found[system].append(result)
+            print(f"  {title} streams={streams}, turn {turn + 1}: {system.name:8} {result['mbit']:8.0f} Mbit/s, "
                   f"{result['cpu']:.2f} processors, {result['retransmits']} retransmits", flush=True)
-    return results[ours], results[peer]
+    return list(found.values())
 
 
 def record(name, unit, mine, peers, peer_name, **more):
@@ -226,51 +277,65 @@ def record(name, unit, mine, peers, peer_name, **more):
             "max": round(max(mine), 2), "median": round(value, 2), **more}
 
 
-def records(streams, ours, peers, peer_name, goal):
-    of = lambda results, key: [r[key] for r in results]
-    name = f"tcp.{streams}-stream{'s' if streams > 1 else ''}.beside-{peer_name}"
-    per_gbit = lambda results: [r["cpu"] / r["mbit"] * 1000 for r in results]
-    return [record(name, "Mbit/s", of(ours, "mbit"), of(peers, "mbit"), peer_name, goal=goal),
-            record(name + ".processors", "processors busy in the machine", of(ours, "cpu"), of(peers, "cpu"), peer_name),
-            record(name + ".processor-time", "processor seconds a Gbit", per_gbit(ours), per_gbit(peers), peer_name)]
+def records(title, streams, ours, peers, peer_name, goal=None):
+    of = lambda found, key: [r[key] for r in found]
+    name = f"tcp {title} streams={streams} beside={peer_name}"
+    per_gbit = lambda found: [r["cpu"] / r["mbit"] * 1000 for r in found]
+    speed = record(name, "Mbit/s", of(ours, "mbit"), of(peers, "mbit"), peer_name)
+    if goal:
+        speed.update(goal=round(goal * speed["peer"]), goal_is="at least", reached=speed["value"] >= goal * speed["peer"])
+    return [speed, record(name + " processors", "processors busy", of(ours, "cpu"), of(peers, "cpu"), peer_name),
+            record(name + " processor-time", "processor s a Gbit", per_gbit(ours), per_gbit(peers), peer_name)]
 
 
-def show(rows):
-    print(f"\n{'':42} {'ours':>9} {'peer':>9} {'ratio':>7} {'spread':>15}")
-    for row in rows:
-        goal = f"   goal {row['goal']}" if row.get("goal") else ""
-        print(f"{row['name']:42} {row['value']:9.2f} {row['peer']:9.2f} {row['ratio'] or 0:7.2f} "
-              f"{row['ratio_min'] or 0:7.2f}..{row['ratio_max'] or 0:<6.2f}{goal}")
+def behind_firewall(options, directory, title, count, established):
+    """=> rows, and what ours did for each number of streams"""
+    rows, kept = [], {}
+    (directory / "firewall.v4").write_text(firewall(count, established))
+    title = f"routers=3 {title}"
+    with contextlib.ExitStack() as stack:
+        systems = []
+        for kind in (Ours, Kernel):
+            systems.append(kind(directory))
+            stack.callback(systems[-1].close)
+        ours, kernel = systems
+        bench = Bench(systems, options.seconds)
+        stack.callback(bench.close)
+        for streams in STREAMS:
+            mine, theirs, off = interleaved(bench, [ours, kernel, Off(ours)], title, streams, options.pairs)
+            kept[streams] = mine
+            rows += records(title, streams, mine, theirs, "kernel", GOAL) + records(title, streams, mine, off, "cache-off")
+    return rows, kept
 
 
-def measure(options, directory):
+def behind_tap(options, directory, kept):
+    """testpmd polls: it would take a processor from the others, so it runs after them."""
     rows = []
     with contextlib.ExitStack() as stack:
-        def opened(kind):
-            system = kind(directory)
-            stack.callback(system.close)
-            return system
-        ours, kernel = opened(Ours), opened(Kernel)
-        bench = Bench([ours, kernel], options.seconds)
-        stack.callback(bench.close)
-        kept = {}
-        for streams in STREAMS:
-            mine, theirs = interleaved(bench, ours, kernel, streams, options.pairs)
-            kept[streams] = mine
-            rows += records(streams, mine, theirs, "kernel", 0.6)
-        if not options.tap:
-            return rows
-        # testpmd polls: it would take a processor from the others, so it runs after them.
-        tap = opened(Tap)
+        tap = Tap(directory)
+        stack.callback(tap.close)
         alone = Bench([tap], options.seconds)
         stack.callback(alone.close)
         for streams in STREAMS:
             theirs = []
             for number in range(min(options.pairs, 3)):
                 theirs.append(alone.once(tap, streams))
-                print(f"  {streams} streams, {number + 1}: tap {theirs[-1]['mbit']:8.0f} Mbit/s, {theirs[-1]['cpu']:.2f} processors", flush=True)
-            rows += records(streams, kept[streams], theirs, "tap", 5)
+                print(f"  streams={streams}, {number + 1}: tap {theirs[-1]['mbit']:8.0f} Mbit/s, {theirs[-1]['cpu']:.2f} processors", flush=True)
+            rows += records("routers=3 rules=10", streams, kept[streams], theirs, "tap")
     return rows
+
+
+def measure(options, directory):
+    control = Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
+    print(f"congestion control {control}; kernel's rules by {run('iptables', '-V').stdout.strip()}", flush=True)
+    rows, kept = [], {}
+    for firewall_row in FIREWALLS[:1] if options.quick else FIREWALLS:
+        found, mine = behind_firewall(options, directory, *firewall_row)
+        rows += found
+        kept = kept or mine
+    if options.tap:
+        rows += behind_tap(options, directory, kept)
+    return [{**row, "congestion_control": control} for row in rows]
 
 
 def private(arguments):
@@ -282,14 +347,17 @@ def private(arguments):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="TCP through two routers: ours beside the kernel's beside the tap driver")
-    parser.add_argument("--pairs", type=int, default=7)
-    parser.add_argument("--seconds", type=int, default=5)
-    parser.add_argument("--output", default=str(ROOT / "build" / "bench.json"))
+    parser = argparse.ArgumentParser(description="TCP through three firewalls: ours beside the kernel's beside the tap driver")
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="ten rules only, one second each")
+    parser.add_argument("--output", default=str(results.OUTPUT))
     parser.add_argument("--no-tap", dest="tap", action="store_false")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    for program in ("iperf3", "taskset", "ip", "unshare"):
+    if options.quick:
+        options.pairs, options.seconds, options.tap = 1, 1, False
+    for program in ("iperf3", "taskset", "ip", "iptables-restore", "unshare"):
         if not shutil.which(program):
             sys.exit(f"tcp.py: {program} is not installed (scripts/install-deps --bench)")
     if options.tap and not shutil.which("dpdk-testpmd"):
@@ -302,9 +370,9 @@ def main():
     directory = Path("/run/bench")
     directory.mkdir()
     rows = measure(options, directory)
-    show(rows)
-    Path(options.output).parent.mkdir(exist_ok=True)
-    Path(options.output).write_text(json.dumps(rows, indent=1) + "\n")
+    print()
+    results.show(rows)
+    results.merge(options.output, rows, "tcp")
     print(f"\nwritten to {options.output}")
 
 
