@@ -121,11 +121,15 @@ oracle: deps
 	$(SUB) BUILD=release build/release/$(ORACLE)
 	$(Q)build/release/$(ORACLE) --seconds $(or $(SECONDS),1800) --keep-going
 
+BENCHES := $(patsubst tests/bench/%.c,build/release/tests/bench/%,$(wildcard tests/bench/*_bench.c))
+
 bench bench-quick: deps
 	$(Q)scripts/install-deps --bench
-	$(SUB) BUILD=release all $(FLOOD) build/release/tests/bench/filter_bench build/release/tests/bench/nat_bench
-	$(Q)tests/bench/tcp.py $(if $(filter bench-quick,$@),--pairs 1)
-	$(Q)tests/bench/filters.py $(if $(filter bench-quick,$@),--quick)
+	$(SUB) BUILD=release all $(FLOOD) $(BENCHES)
+	$(Q)rm -f build/bench.json
+	$(Q)set -e; for part in paths filters tcp fabric; do \
+		tests/bench/$$part.py $(if $(filter bench-quick,$@),--quick); \
+	done
 
 # The libFuzzer harnesses tests/fuzz/NAME_fuzz.c, each for FUZZ_SECONDS, from and into a copy of its corpus.
 FUZZ_SECONDS ?= 600
