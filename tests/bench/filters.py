@@ -17,7 +17,9 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+import results
+
+ROOT = results.ROOT
 BENCH = ROOT / "build" / "release" / "tests" / "bench" / "filter_bench"
 NAT_BENCH = BENCH.with_name("nat_bench")
 ROOKERY = str(ROOT / "build" / "release" / "rookery")
@@ -29,6 +31,8 @@ guests: {{a: {{simulated: true, interfaces: {{iucv0: {{iucv: gate, address: 10.9
 """
 # of a row of filter_bench, behind kind and number of rules
 COLUMNS = {"new-connection": (14, 15), "refused-packet": (16, 17)}
+# what they may cost at so many rules; of a new connection without translation
+GOALS = {"new-connection": {10: 2000, 10000: 4000}, "refused-packet": {10000: 500}}
 
 
 def cycles(packets):
@@ -40,8 +44,9 @@ def cycles(packets):
         if len(words) != 18 or not words[1].isdigit() or int(words[1]) not in (10, 1000, 10000):
             continue
         for name, (low, median) in COLUMNS.items():
-            rows.append({"name": f"filter.{name}.{words[0]}-{words[1]}-rules", "unit": "TSC cycles", "min": int(words[low]),
-                         "median": int(words[median]), "value": int(words[median])})
+            rules = int(words[1])
+            rows.append(results.row(f"{name}.cycles rules={rules} ruleset={words[0]}", int(words[median]), "TSC cycles", goal=GOALS[name].get(rules),
+                                    min=int(words[low]), repeats=packets))
     if process.wait() != 0:
         sys.exit(f"filters.py: {BENCH} ended with {process.returncode}")
     return rows
@@ -75,6 +80,13 @@ def rules(path):
         f.write("COMMIT\n")
 
 
+def engine_memory():
+    """Bytes of the engine that are resident."""
+    out = subprocess.run([ROOKERY, "-f", FABRIC, "show", "memory", "--json"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    reply = json.loads(out)
+    return next(line["bytes"] for line in (reply if isinstance(reply, list) else reply["records"]) if line["what"] == "resident")
+
+
 def loading(appends):
     with tempfile.TemporaryDirectory() as directory:
         config, text = Path(directory) / "bench.yaml", Path(directory) / "rules"
@@ -82,29 +94,30 @@ def loading(appends):
         rules(text)
         subprocess.run([ROOKERY, "lab", str(config), "-d"], check=True, stdout=subprocess.DEVNULL)
         try:
+            before = engine_memory()
             with open(text) as f:
                 load = rookery("iptables-restore", stdin=f)
+            after = engine_memory()
             took = [rookery("iptables", "-A", "FORWARD", "-p", "udp", "--dport", str(i + 1), "-j", "DROP") for i in range(appends)]
         finally:
             rookery("lab", "stop")
     print(f"10,000 rules restored in {load:.2f} s; {appends} single -A onto them in {sum(took):.1f} s, {sum(took) / appends * 1000:.1f} ms each")
-    return [{"name": "filter.restore-10000-rules", "unit": "s", "value": round(load, 3), "goal": 1},
-            {"name": f"filter.append-{appends}-to-10000-rules", "unit": "s", "value": round(sum(took), 2), "min": round(min(took), 4),
-             "median": round(statistics.median(took), 4), "goal": 20 * appends / 1000}]
+    return [results.row("rules.restore rules=10000", round(load, 3), "s", goal=1),
+            results.row(f"rules.append count={appends} rules=10000", round(sum(took), 2), "s", goal=20 * appends / 1000, repeats=appends,
+                        min=round(min(took), 4), median=round(statistics.median(took), 4)),
+            results.row("memory.rule rules=10000", round((after - before) / 10000), "bytes a rule")]
 
 
 def main():
     parser = argparse.ArgumentParser(description="cycles of rules, and loading them")
     parser.add_argument("--quick", action="store_true", help="fewer packets, fewer single rules")
-    parser.add_argument("--output", default=str(ROOT / "build" / "bench.json"))
+    parser.add_argument("--output", default=str(results.OUTPUT))
     options = parser.parse_args()
     rows = loading(100 if options.quick else 1000) + cycles(512 if options.quick else 4096)
     rows += translation(100000 if options.quick else 1000000)
-    output = Path(options.output)
-    before = json.loads(output.read_text()) if output.exists() else []
-    kept = [row for row in before if not row["name"].startswith(("filter.", "nat."))]
-    output.write_text(json.dumps(kept + rows, indent=1) + "\n")
-    print(f"written to {output}")
+    print()
+    results.show(rows)
+    results.merge(options.output, rows, "rules.", "memory.rule", "nat.", *COLUMNS)
 
 
 main()
