@@ -4,7 +4,7 @@
 
   fabric.py [--quick] [--output FILE]
 
-The fabrics are those of the labs scale.py (a core router, 20 behind it, guests behind each) and live_change.py (ten workers that send to
+The fabrics are those of the labs scale.py (a core router, 20 or 50 behind it, guests behind each) and live_change.py (ten workers that send to
 one sink through two routers). Run time is the scheduler's, of all our processes. The figures are added to build/bench.json.
 """
 import argparse
@@ -155,9 +155,9 @@ def main():
     options = parser.parse_args()
     try:
         base = base_memory()
-        guests = 50 if options.quick else 500
-        rows = idle(f"{20 * guests} simulated guests on 20 routers", scale.configuration(20, guests, True), 20 + 20 * guests, base,
-                    100 if options.quick else 500)
+        routers, guests = (20, 50) if options.quick else (50, 200)  # a guest's number is a byte of its address
+        rows = idle(f"{routers * guests} simulated guests on {routers} routers", scale.configuration(routers, guests, True),
+                    routers + routers * guests, base, 100 if options.quick else 500)
         rows += come_and_go(5 if options.quick else 30)
         if not options.quick:
             rows += idle("1000 TUN guests on 20 routers", scale.configuration(20, 50, False), 1020, base, 500)
