@@ -30,7 +30,7 @@ routers: {{gate: {{forward: true, interfaces: {{iucv0: {{iucv: a, address: 10.9.
 guests: {{a: {{simulated: true, interfaces: {{iucv0: {{iucv: gate, address: 10.9.0.2, peer: 10.9.0.1}}}}}}}}
 """
 # of a row of filter_bench, behind kind and number of rules
-COLUMNS = {"new-connection": (14, 15), "refused-packet": (16, 17)}
+COLUMNS = {"new-connection": (16, 17), "refused-packet": (18, 19)}
 # what they may cost at so many rules; of a new connection without translation
 GOALS = {"new-connection": {10: 2000, 10000: 4000}, "refused-packet": {10000: 500}}
 
@@ -41,7 +41,7 @@ def cycles(packets):
     for line in process.stdout:
         print(line, end="", flush=True)
         words = line.split()
-        if len(words) != 18 or not words[1].isdigit() or int(words[1]) not in (10, 1000, 10000):
+        if len(words) != 20 or not words[1].isdigit() or int(words[1]) not in (10, 1000, 10000):
             continue
         for name, (low, median) in COLUMNS.items():
             rules = int(words[1])
