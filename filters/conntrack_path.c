@@ -20,6 +20,19 @@ is_settled(const struct conn *c)
 	return c->proto == IPPROTO_UDP && c->status & CT_SEEN_REPLY;
 }
 
+/* The shortest that a packet may give it: nothing asks whether it has ended before that. */
+static uint64_t
+least_timeout(const struct env *env, const struct router *r, const struct conn *c)
+{
+	uint64_t left = c->expires - RTE_MIN(c->expires, env->now);
+
+	if (c->proto != IPPROTO_TCP)
+		return left;
+	left = RTE_MIN(left, tune_seconds(&r->tunables, TUNE_CT_TCP_ESTABLISHED));
+	left = RTE_MIN(left, tune_seconds(&r->tunables, TUNE_CT_TCP_RETRANS));
+	return RTE_MIN(left, tune_seconds(&r->tunables, TUNE_CT_TCP_UNACK));
+}
+
 static const uint32_t NEVER_SETTLED = CT_DYING | CT_NAT_CLASH;
 
 void
@@ -44,6 +57,10 @@ conntrack_record(const struct env *env, const struct router *r, const struct pkt
 	}
 	if (c->proto == IPPROTO_UDP && !(c->status & CT_ASSURED))
 		record_until(recorder, c->udp.stream_since);
+	if (c->status & CT_FIXED_TIMEOUT)
+		record_until(recorder, c->expires);
+	else
+		record_pause(recorder, least_timeout(env, r, c));
 	record_conn(recorder, (struct recorded_conn){.table = ct,
 					  .index = conn_index(ct, c),
 					  .dir = (uint8_t)ct_dir(p),

@@ -52,6 +52,7 @@ struct recorder {
 	uint16_t n_reads, n_credits, n_conns;
 	uint32_t most;       /* longest IP packet, or segment of one, that goes this way whole */
 	uint64_t until;      /* ns, CLOCK_MONOTONIC: then it has to be asked again */
+	uint64_t pause;      /* ns: the longest between two packets after which it need not be asked again */
 	const char *because; /* it was refused */
 	struct recorded_read reads[RECORD_READS];
 	struct credit credits[RECORD_CREDITS];
@@ -87,6 +88,13 @@ record_until(struct recorder *r, uint64_t ns)
 {
 	if (r && ns < r->until)
 		r->until = ns;
+}
+
+static inline void
+record_pause(struct recorder *r, uint64_t ns)
+{
+	if (r && ns < r->pause)
+		r->pause = ns;
 }
 
 static inline void

@@ -375,6 +375,7 @@ path_begin(struct path_cache *c, const struct path_burst *b, unsigned i)
 	rec->n_reads = rec->n_credits = rec->n_conns = 0;
 	rec->most = UINT16_MAX;
 	rec->until = b->now + PATH_LIFE;
+	rec->pause = UINT64_MAX;
 	c->recorded = p;
 	c->ingress = b->in;
 	c->lookup = *l;

@@ -33,6 +33,20 @@ delta(uint64_t sum)
 	return csum_fold(sum);
 }
 
+/* A path holds for as long as PATH_LIFE after its last packet, by clocks that do not count less than LAST_SHIFT. */
+static bool
+outlives_pauses(const struct recorder *rec)
+{
+	return rec->pause > PATH_LIFE + (2ull << LAST_SHIFT);
+}
+
+/* A super-packet of just this length fits where a packet of it would not. */
+static bool
+length_says_all(const struct path_cache *c)
+{
+	return !(c->recorder.guards & GUARD_LENGTH) || c->len <= c->recorder.most;
+}
+
 /* How the headers change. */
 static void
 describe(const struct path_cache *c, struct path *path, const struct iphdr *ip)
@@ -159,6 +173,8 @@ path_record(struct pkt *p, const struct env *env, const struct path_egress *to)
 	record_read(rec, to->version);
 	record_credit(rec, to->packets, to->bytes, p->l2_len, true);
 	if (rec->refused || pkt_head_len(p) < p->l2_len + sizeof(*ip) + 4u || !is_expressible(c, p, ip) || !is_as_recorded(rec))
+		return;
+	if (!outlives_pauses(rec) || !length_says_all(c))
 		return;
 	path_tend(c, env->now);
 	keep(c, env, p, to);
