@@ -129,8 +129,9 @@ touched(struct conntrack_paths *seam, struct conntrack *ct, struct conn *conn)
 		struct path_cache *c = cache_of(paths, ref);
 		struct path *p = &c->paths[path_of(ref)];
 
+		/* without a window each path speaks for itself: its other connections need not have seen the youngest */
 		path_lock(c);
-		credit(c, path_of(ref), last);
+		credit(c, path_of(ref), p->window ? last : path_last(p, paths->seam.env->now));
 		if (p->window)
 			p->flags |= PATH_SUSPENDED;
 		path_unlock(c);
