@@ -178,10 +178,13 @@ watch(struct neigh *n, struct env *env, const struct tunables *t, struct recorde
 static void
 end_reachable(struct neigh *n, struct env *env, const struct tunables *t)
 {
+	uint64_t updated = n->updated;
+
 	if (neigh_state_now(n, t, env->now + 1) == NEIGH_STALE)
 		neigh_set_state(n, env, NEIGH_STALE);
 	else
 		watch(n, env, t, NULL);
+	n->updated = updated; /* that somebody watches it is no news of it */
 }
 
 static void
