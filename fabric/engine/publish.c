@@ -86,6 +86,9 @@ adopt_routers(struct engine *e, const struct fabric *now, const struct fabric *n
 
 		if (!r || (i < now->n_routers && now->routers[i] == r))
 			continue;
+		/* what has passed has got the timeouts of its time */
+		if (was && memcmp(&was->tunables, &r->tunables, sizeof(r->tunables)) != 0)
+			paths_flush(&e->paths);
 		r->live->now = r;
 		version_bump(&e->epoch, &r->live->version);
 		if (was)
