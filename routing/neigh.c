@@ -269,10 +269,14 @@ void
 neigh_learn(
 	struct neigh *n, struct env *env, const struct mac_addr *mac, bool confirmed, bool replace)
 {
+	const struct router *r = n->table->live->now;
 	bool same = mac_equal(&n->mac, mac), known = has_mac(n->state);
 
 	if (n->state == NEIGH_PERMANENT || (known && !same && !replace))
 		return;
+	/* as a watched one would be */
+	if (r && n->state == NEIGH_REACHABLE && neigh_state_now(n, &r->tunables, env->now) == NEIGH_STALE)
+		n->state = NEIGH_STALE;
 	if (confirmed)
 		n->confirmed = env->now;
 	neigh_set_state(n, env, state_after(n, same, confirmed));
