@@ -3,6 +3,7 @@
 
 #include "fabric/engine/engine.h"
 #include "filters/conntrack_table.h"
+#include "routing/neigh.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,7 +45,7 @@ add_route(struct route **routes, size_t *n, const char *to, const char *via, uin
 }
 
 static void
-set_routes(struct test_router *t)
+set_routes(struct test_router *t, const char *left, const char *right)
 {
 	struct route *routes = NULL;
 	size_t n = 0;
@@ -52,45 +53,110 @@ set_routes(struct test_router *t)
 	fib_free(t->r.fib);
 	must(routes_of_iface(&t->ifaces[TEST_ETH0], &routes, &n) == 0, "no routes", 0);
 	must(routes_of_iface(&t->ifaces[TEST_IUCV0], &routes, &n) == 0, "no routes", 0);
-	add_route(&routes, &n, "10.0.0.0/8", "10.0.0.254", TEST_ETH0);
-	add_route(&routes, &n, "44.0.0.0/8", "10.0.0.254", TEST_ETH0); /* of translations */
-	add_route(&routes, &n, "default", "192.168.1.2", TEST_IUCV0);
+	add_route(&routes, &n, "10.0.0.0/8", left, TEST_ETH0);
+	add_route(&routes, &n, "44.0.0.0/8", left, TEST_ETH0); /* of translations */
+	add_route(&routes, &n, "default", right, TEST_IUCV0);
 	must(fib_new(routes, n, NULL, 0, t->slots, TEST_IFACES, &t->r.fib) == 0, "no fib", 0);
 	routes_free(routes, n);
+}
+
+/* Interface `slot` with address `prefix` becomes member `at` of the LAN. */
+static void
+join_lan(struct journey_side *s, uint16_t slot, const char *prefix, uint32_t at)
+{
+	struct iface *i = &s->t.ifaces[slot];
+
+	i->kind = IFACE_LAN;
+	i->point_to_point = false;
+	i->n_addrs = 1;
+	i->addrs[0] = (struct iface_addr){.prefix = test_prefix(prefix)};
+	i->attach = (struct attach){ATTACH_LAN, 0, at};
+	if (!i->live->neigh)
+		i->live->neigh = neigh_table_new(&s->t.live, slot);
+}
+
+static void
+attach_left(struct journey *j, unsigned i)
+{
+	struct journey_side *s = &j->sides[i];
+	struct iface *eth0 = &s->t.ifaces[TEST_ETH0];
+
+	if (i == 1 && j->shape.lan) {
+		join_lan(s, TEST_ETH0, "192.168.7.2/24", 1);
+		return;
+	}
+	eth0->attach = i ? (struct attach){ATTACH_ROUTER, i - 1, TEST_IUCV0} : (struct attach){ATTACH_PORT, JOURNEY_LEFT, 0};
+	if (j->shape.frames && i == 0)
+		return;
+	eth0->kind = IFACE_CTC;
+	eth0->point_to_point = true;
+}
+
+static void
+attach_right(struct journey *j, unsigned i)
+{
+	struct journey_side *s = &j->sides[i];
+	struct iface *iucv0 = &s->t.ifaces[TEST_IUCV0];
+
+	if (j->shape.mtu[i])
+		iucv0->mtu = j->shape.mtu[i];
+	if (i == 0 && j->shape.lan)
+		join_lan(s, TEST_IUCV0, "192.168.7.1/24", 0);
+	else if (i + 1 < j->shape.routers)
+		iucv0->attach = (struct attach){ATTACH_ROUTER, i + 1, TEST_ETH0};
+	else
+		iucv0->attach = (struct attach){ATTACH_PORT, JOURNEY_RIGHT, 0};
 }
 
 static void
 side_init(struct journey *j, unsigned i)
 {
 	struct journey_side *s = &j->sides[i];
-	bool lan = j->frames && i == 0;
 
 	test_router_init(&s->t);
 	snprintf(s->t.r.name, sizeof(s->t.r.name), "r%u", i % 10);
 	s->t.r.slot = i;
 	s->t.r.tunables.value[TUNE_CT_ACCT] = 1;
 	s->t.live.filters = &s->filters;
-	if (!lan) {
-		s->t.ifaces[TEST_ETH0].kind = IFACE_CTC;
-		s->t.ifaces[TEST_ETH0].point_to_point = true;
-	}
-	s->t.ifaces[TEST_ETH0].attach = i ? (struct attach){ATTACH_ROUTER, i - 1, TEST_IUCV0} : (struct attach){ATTACH_PORT, JOURNEY_LEFT, 0};
-	s->t.ifaces[TEST_IUCV0].attach =
-			i + 1 < j->n ? (struct attach){ATTACH_ROUTER, i + 1, TEST_ETH0} : (struct attach){ATTACH_PORT, JOURNEY_RIGHT, 0};
-	set_routes(&s->t);
+	attach_left(j, i);
+	attach_right(j, i);
+	set_routes(&s->t, i == 1 && j->shape.lan ? "192.168.7.1" : "10.0.0.254", i == 0 && j->shape.lan ? "192.168.7.2" : "192.168.1.2");
 	s->filters.conntrack = conntrack_new(&s->t.live, 7 + i);
 	if (j->cached)
 		conntrack_paths_set(s->filters.conntrack, &j->paths.seam);
 	j->tw.routers[i] = &s->t.r;
 }
 
+static void
+see(struct walker *w, struct capture *first, const struct pkt *p, bool frame, bool out)
+{
+	struct counters *c = &((struct journey *)w)->captured;
+
+	(void)first;
+	(void)frame;
+	*(out ? &c->tx_packets : &c->rx_packets) += 1;
+	*(out ? &c->tx_bytes : &c->rx_bytes) += pkt_len(p);
+}
+
+static void
+lan_init(struct journey *j)
+{
+	j->members[0] = (struct attach){ATTACH_ROUTER, 0, TEST_IUCV0};
+	j->members[1] = (struct attach){ATTACH_ROUTER, 1, TEST_ETH0};
+	j->members[2] = (struct attach){ATTACH_PORT, JOURNEY_LAN, 0};
+	j->lan = (struct lan){.name = "lan", .mtu = 1500, .members = j->members, .n_members = 3};
+	j->lan.live = lan_live_new(64, 300000000000);
+	must(j->lan.live != NULL, "no LAN", 0);
+	j->tw.lans[0] = &j->lan;
+}
+
 void
-journey_init(struct journey *j, unsigned routers, bool frames, unsigned caches, uint32_t paths)
+journey_build(struct journey *j, const struct journey_shape *shape, unsigned caches, uint32_t paths)
 {
 	memset(j, 0, sizeof(*j));
-	j->n = routers;
+	j->shape = *shape;
+	j->shape.lan = shape->lan && shape->routers > 1;
 	j->cached = paths > 0;
-	j->frames = frames;
 	test_walker_init(&j->tw, 3);
 	j->ops = *j->tw.w.env.ops;
 	j->ops.attach = conntrack_attach;
@@ -98,13 +164,22 @@ journey_init(struct journey *j, unsigned routers, bool frames, unsigned caches, 
 	j->ops.untrack = conntrack_untrack;
 	j->tw.w.env.ops = &j->ops;
 	j->tw.w.send = leave;
+	j->tw.w.capture = see;
 	/* whole milliseconds, as paths know them: nothing expires between two */
 	test_walker_pass(&j->tw, (1u << 20) - j->tw.w.env.now % (1u << 20));
 	if (j->cached)
 		must(paths_init(&j->paths, &j->tw.w.env, caches, paths) == 0, "no cache", 0);
-	j->sides = calloc(routers, sizeof(*j->sides));
-	for (unsigned i = 0; i < routers; i++)
+	if (j->shape.lan)
+		lan_init(j);
+	j->sides = calloc(shape->routers, sizeof(*j->sides));
+	for (unsigned i = 0; i < shape->routers; i++)
 		side_init(j, i);
+}
+
+void
+journey_init(struct journey *j, unsigned routers, bool frames, unsigned caches, uint32_t paths)
+{
+	journey_build(j, &(struct journey_shape){.routers = routers, .frames = frames}, caches, paths);
 }
 
 unsigned
@@ -114,7 +189,7 @@ journey_fini(struct journey *j)
 
 	if (j->cached)
 		paths_flush(&j->paths);
-	for (unsigned i = 0; i < j->n; i++) {
+	for (unsigned i = 0; i < j->shape.routers; i++) {
 		struct journey_side *s = &j->sides[i];
 
 		conntrack_flush(&j->tw.w.env, s->filters.conntrack);
@@ -126,6 +201,8 @@ journey_fini(struct journey *j)
 	}
 	if (j->cached)
 		paths_fini(&j->paths);
+	if (j->shape.lan)
+		lan_live_free(j->lan.live);
 	free(j->sides);
 	return left + test_walker_fini(&j->tw);
 }
@@ -154,11 +231,38 @@ journey_carrier(struct journey *j, unsigned i, bool up)
 	version_bump(&j->tw.t.epoch, &s->t.live.version);
 }
 
+void
+journey_tune(struct journey *j, unsigned i, enum tunable_id id, int64_t value)
+{
+	struct journey_side *s = &j->sides[i];
+
+	if (j->cached)
+		paths_flush(&j->paths);
+	s->t.r.tunables.value[id] = value;
+	version_bump(&j->tw.t.epoch, &s->t.live.version);
+	if (j->cached)
+		paths_sweep(&j->paths);
+}
+
+void
+journey_capture(struct journey *j, unsigned i, uint16_t iface, bool begin)
+{
+	struct iface_live *live = &j->sides[i].t.lives[iface];
+
+	live->captures = begin ? (struct capture *)j : NULL;
+	version_bump(&j->tw.t.epoch, &live->version);
+}
+
 static void
 walk(struct journey *j, uint32_t port, struct pkt *p)
 {
-	const struct journey_side *s = &j->sides[port == JOURNEY_LEFT ? 0 : j->n - 1];
+	const struct journey_side *s = &j->sides[port == JOURNEY_LEFT ? 0 : j->shape.routers - 1];
 
+	if (port == JOURNEY_LAN) {
+		lan_input(&j->tw.w, &j->lan, 2, p);
+		test_walker_run(&j->tw);
+		return;
+	}
 	p->router = &s->t.r;
 	p->in = &s->t.ifaces[port == JOURNEY_LEFT ? TEST_ETH0 : TEST_IUCV0];
 	router_receive(&j->tw.w, p);
@@ -271,7 +375,7 @@ journey_compare(struct journey *a, struct journey *b)
 {
 	if (a->cached)
 		paths_credit(&a->paths);
-	for (unsigned i = 0; i < a->n; i++) {
+	for (unsigned i = 0; i < a->shape.routers; i++) {
 		compare_rules(&a->sides[i], &b->sides[i], i);
 		compare_conns(a, b, i);
 		for (unsigned k = 1; k < TEST_IFACES; k++) {
@@ -280,6 +384,7 @@ journey_compare(struct journey *a, struct journey *b)
 		}
 		must(memcmp(&a->sides[i].t.live.drops, &b->sides[i].t.live.drops, sizeof(struct drops)) == 0, "drops", i);
 	}
+	must(memcmp(&a->captured, &b->captured, sizeof(a->captured)) == 0, "what captures have seen", 0);
 	for (unsigned i = 0; i < JOURNEY_PORTS; i++)
 		must(memcmp(&a->ports[i].count, &b->ports[i].count, sizeof(struct counters)) == 0, "counters of a port", i);
 }
