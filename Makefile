@@ -4,6 +4,7 @@
 # make test       install what is missing, build, test
 # make BUILD=asan with ASan and UBSan                  make install  DESTDIR and PREFIX are honoured
 # make fuzz       the libFuzzer harnesses (clang)      make bench    measure
+# make faults     planted faults that tests must find
 # V=1 shows the commands.
 
 VERSION := 0.1.0
@@ -122,6 +123,9 @@ oracle: deps
 	$(Q)build/release/$(ORACLE) --seconds $(or $(SECONDS),1800) --keep-going
 
 BENCHES := $(patsubst tests/bench/%.c,build/release/tests/bench/%,$(wildcard tests/bench/*_bench.c))
+# Plants faults in a copy of the tree, one after another: the test of the path cache has to find each.
+faults: deps
+	$(Q)tests/faults/paths.py
 
 bench bench-quick: deps
 	$(Q)scripts/install-deps --bench
@@ -179,7 +183,7 @@ uninstall:
 	$(Q)rm -f $(BINDIR)/rookery $(BASHDIR)/rookery $(foreach p,$(MANPAGES),$(MANDIR)/man$(subst .,,$(suffix $(p)))/$(p))
 
 # What can be said about the text alone.
-SCRIPTS := tests/run .ci/run $(wildcard scripts/* tests/lab/*.py tests/bench/*.py)
+SCRIPTS := tests/run .ci/run $(wildcard scripts/* tests/lab/*.py tests/bench/*.py tests/faults/*.py)
 SOURCES := $(sort $(shell find $(BASE) $(CONTROL) $(ENGINE) $(KEEPER) $(CLI) tests drivers -name '*.[ch]' 2>/dev/null))
 
 lint:
@@ -194,7 +198,7 @@ lint:
 	$(Q)if command -v clang-format >/dev/null; then \
 		clang-format --dry-run $(SOURCES) 2>&1 | grep -c 'clang-formatted' | sed 's/^/lint: lines that clang-format would write otherwise: /'; fi
 
-.PHONY: deps test oracle run bench bench-quick fuzz fuzzers install uninstall lint
+.PHONY: deps test oracle faults run bench bench-quick fuzz fuzzers install uninstall lint
 
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
 
