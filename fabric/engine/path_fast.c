@@ -180,7 +180,7 @@ rare_guards_hold(const struct path *path, const struct pkt *p, const uint8_t *ip
 	if (path->flags & PATH_SUSPENDED || (path->flags & PATH_EXACT_TTL && ip[8] != path->ttl_least))
 		return false;
 	if (path->flags & PATH_EXACT_LENGTH)
-		return len == path->length;
+		return len == path->length && !pkt_is_gso(p);
 	if (pkt_is_gso(p))
 		size = IP + (ip[IP + 12] >> 4) * 4u + p->gso_size;
 	return size <= path->length;

@@ -40,11 +40,11 @@ outlives_pauses(const struct recorder *rec)
 	return rec->pause > PATH_LIFE + (2ull << LAST_SHIFT);
 }
 
-/* A super-packet of just this length fits where a packet of it would not. */
+/* A super-packet of just this length fits where a packet of it would not, or is cut where one is not. */
 static bool
-length_says_all(const struct path_cache *c)
+length_says_all(const struct recorder *rec, const struct pkt *p)
 {
-	return !(c->recorder.guards & GUARD_LENGTH) || c->len <= c->recorder.most;
+	return !(rec->guards & GUARD_LENGTH) || !pkt_is_gso(p);
 }
 
 /* How the headers change. */
@@ -174,7 +174,7 @@ path_record(struct pkt *p, const struct env *env, const struct path_egress *to)
 	record_credit(rec, to->packets, to->bytes, p->l2_len, true);
 	if (rec->refused || pkt_head_len(p) < p->l2_len + sizeof(*ip) + 4u || !is_expressible(c, p, ip) || !is_as_recorded(rec))
 		return;
-	if (!outlives_pauses(rec) || !length_says_all(c))
+	if (!outlives_pauses(rec) || !length_says_all(rec, p))
 		return;
 	path_tend(c, env->now);
 	keep(c, env, p, to);
