@@ -72,7 +72,7 @@ static bool
 shows(unsigned which, char *why, size_t size)
 {
 	static struct frames kernel, ours;
-	struct frame f;
+	struct frame f = {.to = TO_ROUTER};
 	unsigned i, row;
 
 	if (kernel_side.load(cases[which].rules, "", why, size) < 0 || our_side.load(cases[which].rules, "", why, size) < 0)

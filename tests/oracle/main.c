@@ -24,6 +24,8 @@
 #include <unistd.h>
 
 enum { BATCH = 100, SORTS = 400, FAULT_RULESETS = 200 };
+/* How a batch ends; a sanitizer that stops the process says 1. */
+enum { ALL_RAN = 0, CANNOT = 2, STOP = 3 };
 
 struct options {
 	uint64_t seed;
@@ -256,7 +258,6 @@ count_known(void)
 	shared->n_known = i;
 }
 
-/* => exit code: 0 all run, 1 stop, 2 cannot. */
 static int
 batch_child(unsigned first, unsigned end, uint64_t deadline)
 {
@@ -264,17 +265,17 @@ batch_child(unsigned first, unsigned end, uint64_t deadline)
 	bool same;
 
 	if (open_both() < 0)
-		return 2;
+		return CANNOT;
 	for (i = first; i < end; i++) {
 		if (deadline && oracle_now() > deadline)
-			return 1;
+			return STOP;
 		same = one_ruleset(i);
 		count_known();
 		if (!same)
-			return 1;
+			return STOP;
 	}
 	our_close();
-	return 0;
+	return ALL_RAN;
 }
 
 /* => exit code of the child, or -signal. */
@@ -358,17 +359,17 @@ run_all(void)
 	for (batch.first = options.first; batch.first < end;) {
 		batch.end = batch.first + BATCH < end ? batch.first + BATCH : end;
 		code = in_child(run_batch);
-		if (code == 2)
+		if (code == CANNOT)
 			return 2;
-		if (code == 1)
+		if (code == STOP)
 			break;
-		if (code != 0) {
+		if (code != ALL_RAN) {
 			printf("CRASH seed %llu ruleset %u: status %d\n", (unsigned long long)options.seed, shared->current, code);
 			shared->crashed++;
 			if (!options.keep_going)
 				break;
 		}
-		batch.first = code == 0 ? batch.end : shared->current + 1;
+		batch.first = code == ALL_RAN ? batch.end : shared->current + 1;
 		if (oracle_now() - shown > 5000000000ull) {
 			progress(start);
 			shown = oracle_now();

@@ -318,21 +318,29 @@ take_sent(struct frames *out)
 	}
 }
 
+/* With its IP header on a boundary of 4 bytes, as ports have it (drivers/osa/ethdev_port.c). */
+static struct pkt *
+ether_packet(const struct frame *in)
+{
+	enum { PAD = 2 };
+	uint8_t bytes[PAD + ETHER_LEN + FRAME_MAX] = {0};
+	struct pkt *p;
+
+	frame_ether(in, bytes + PAD);
+	memcpy(bytes + PAD + ETHER_LEN, in->data, in->len);
+	p = test_pkt(&o.tw.t, bytes, PAD + ETHER_LEN + (size_t)in->len);
+	rte_pktmbuf_adj(pkt_mbuf(p), PAD);
+	p->l2_len = ETHER_LEN;
+	return p;
+}
+
 static bool
 our_inject(const struct frame *in, struct frames *out)
 {
-	uint8_t bytes[ETHER_LEN + FRAME_MAX];
 	struct pkt *p;
 
 	set_clock();
-	if (in->iface == LAN) {
-		frame_ether(in, bytes);
-		memcpy(bytes + ETHER_LEN, in->data, in->len);
-		p = test_pkt(&o.tw.t, bytes, in->len + (size_t)ETHER_LEN);
-		p->l2_len = ETHER_LEN;
-	} else {
-		p = test_pkt(&o.tw.t, in->data, in->len);
-	}
+	p = in->iface == LAN ? ether_packet(in) : test_pkt(&o.tw.t, in->data, in->len);
 	p->router = &o.r;
 	p->in = &o.ifaces[SLOT_FIRST + in->iface];
 	router_receive(&o.tw.w, p);
