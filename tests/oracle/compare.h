@@ -34,7 +34,8 @@ bool kase_differs(struct kase *c, struct packets *g, unsigned n, struct differen
 void kase_minimise(struct kase *c, struct difference *d);
 void kase_print(const struct kase *c, FILE *to);
 
-bool outputs_equal(struct frames *a, struct frames *b);
+/* Of what came of `in`. */
+bool outputs_equal(const struct frame *in, struct frames *a, struct frames *b);
 
 /* Counters and connections of both sides. => false, with *d. */
 bool kase_ends_equal(struct kase *c, struct difference *d);

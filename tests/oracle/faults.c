@@ -2,6 +2,7 @@
 #include "tests/oracle/faults.h"
 
 #include "tests/oracle/generate.h"
+#include "tests/oracle/nat_faults.h"
 
 #include "fabric/base/csum.h"
 
@@ -32,24 +33,36 @@ static const struct packet_fault {
 
 enum { N_PACKET_FAULTS = sizeof(packet_faults) / sizeof(*packet_faults) };
 
+static unsigned
+first_nat_fault(void)
+{
+	return ext_count() + N_PACKET_FAULTS;
+}
+
 static unsigned planted = UINT32_MAX;
 
 unsigned
 fault_count(void)
 {
-	return ext_count() + N_PACKET_FAULTS;
+	return first_nat_fault() + NAT_FAULT_COUNT;
 }
 
 const char *
 fault_name(unsigned i)
 {
+	if (i >= first_nat_fault())
+		return nat_fault_name(i - first_nat_fault());
 	return i < ext_count() ? ext_name(i) : packet_faults[i - ext_count()].name;
 }
 
-/* A comment has nothing to be misunderstood. */
+/* With a nat table only what it brings is looked for. A comment has nothing to be misunderstood. */
 bool
 fault_visible(unsigned i)
 {
+	bool translates = i >= first_nat_fault() || (i < ext_count() && ext_translates(i));
+
+	if (rulesets_have_nat() || translates)
+		return rulesets_have_nat() && translates;
 	return strcmp(fault_name(i), "comment") != 0;
 }
 
@@ -57,6 +70,7 @@ void
 fault_plant(unsigned i)
 {
 	planted = i;
+	nat_fault_plant(i >= first_nat_fault() && i < fault_count() ? i - first_nat_fault() : NAT_FAULT_COUNT);
 }
 
 /* The end of the options that begin at `at`. */
@@ -171,7 +185,7 @@ fault_packet(struct frame *f)
 	size_t l4, sum_at;
 	uint16_t sum, was, now;
 
-	if (planted < ext_count() || planted >= fault_count())
+	if (planted < ext_count() || planted >= first_nat_fault())
 		return;
 	how = &packet_faults[planted - ext_count()];
 	l4 = ip->ihl * 4u;

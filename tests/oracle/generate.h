@@ -68,6 +68,9 @@ struct ruleset_text {
 	char sets[4096];      /* ipset restore */
 	uint64_t serial;
 	bool slow;            /* a rule counts connections: one packet a tick of the kernel's clock */
+	bool nat;             /* it has a nat table */
+	bool blind;           /* rules draw destination ports, so those of other tables see no port: the kernel shows its draw only in the
+				 connection that comes of it (nat_draws.h) */
 };
 
 struct address {
@@ -84,6 +87,8 @@ int8_t address_home(uint32_t a);    /* -2: of no address in the list */
 /* Names of all that can be generated: "match tcp", "target REJECT". */
 unsigned ext_count(void);
 const char *ext_name(unsigned i);
+/* A target of the nat table alone. */
+bool ext_translates(unsigned i);
 /* A text with one rule that has it, to find out who knows it. */
 void ext_sample(unsigned i, struct ruleset_text *rs);
 /* False: not drawn any more. */
@@ -96,6 +101,11 @@ char *ruleset_print(const struct ruleset_text *rs, const uint8_t *keep);
 
 /* How many of 100 rulesets count connections. */
 void rulesets_slow(unsigned percent);
+/* All rulesets have a nat table, from now on. */
+void rulesets_nat(void);
+bool rulesets_have_nat(void);
+/* No rule sees ports but those of the nat table. */
+void ruleset_make_blind(struct ruleset_text *rs);
 /* Which rules have counted a packet. */
 void ruleset_hits(const struct ruleset_text *rs, const struct counts *c, bool hit[RULES_MAX]);
 /*
@@ -112,6 +122,8 @@ void packets_free(struct packets *g);
 void packets_aim(struct packets *g, const bool hit[RULES_MAX]);
 /* The next packet. */
 void packets_next(struct packets *g, struct frame *f);
+/* What came of the last one: answers mirror it. */
+void packets_learn(struct packets *g, const struct frames *out);
 
 /*
  * The kernel answers a sender that asks for impossible destinations five times, then once a second (ip_error() in net/ipv4/route.c), and only the host

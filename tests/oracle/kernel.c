@@ -3,6 +3,7 @@
  * The kernel's side. A TUN device hands a packet to the stack inside write(), and what the stack sends is in the queue of its device when write()
  * returns, as long as nothing is deferred: no NAPI on the device, no neighbours to ask, no sockets.
  */
+#include "tests/oracle/kernel_find.h"
 #include "tests/oracle/oracle.h"
 #include "tests/oracle/world.h"
 
@@ -36,6 +37,7 @@ static struct {
 	struct mnl_socket *netlink;
 	char sets[16][32]; /* that exist */
 	unsigned n_sets;
+	bool nat; /* a case had a nat table: from then on each must, or have it emptied */
 } k;
 
 uint64_t
@@ -163,7 +165,7 @@ set_sysctls(void)
 		{"ipv4/icmp_echo_ignore_broadcasts", 1},
 		{"ipv4/ip_default_ttl", 64},
 		{"ipv4/ip_forward_use_pmtu", 0},
-		{"ipv4/ip_no_pmtu_disc", 0},
+		{"ipv4/ip_no_pmtu_disc", 2}, /* what is learnt would outlive the ruleset */
 		{"ipv4/ipfrag_time", 3600},
 	};
 	size_t i;
@@ -287,7 +289,7 @@ kernel_open(enum kernel_variant variant)
 	k.netlink = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
 	if (!k.netlink || mnl_socket_bind(k.netlink, 0, MNL_SOCKET_AUTOPID) < 0)
 		return false;
-	return set_addresses();
+	return kernel_listen() && set_addresses();
 }
 
 bool
@@ -367,6 +369,8 @@ static const char empty_tables[] = "*raw\n:PREROUTING ACCEPT [0:0]\n:OUTPUT ACCE
 				   "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n"
 				   "*security\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n";
 
+static const char empty_nat[] = "*nat\n:PREROUTING ACCEPT [0:0]\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\nCOMMIT\n";
+
 static int
 load_sets(const char *sets, char *why, size_t size)
 {
@@ -403,8 +407,9 @@ destroy_sets(void)
 static int
 kernel_load(const char *rules, const char *sets, char *why, size_t size)
 {
-	if (restore(empty_tables, why, size) < 0)
+	if (restore(empty_tables, why, size) < 0 || (k.nat && restore(empty_nat, why, size) < 0))
 		return -1;
+	k.nat |= strstr(rules, "*nat") != NULL;
 	destroy_sets();
 	if (*sets && load_sets(sets, why, size) < 0)
 		return -1;
@@ -532,6 +537,10 @@ parse_pair(struct conn_row *row, const char *key, const char *value, int *half)
 		h->sport = (uint16_t)atoi(value);
 	else if (strcmp(key, "dport") == 0)
 		h->dport = (uint16_t)atoi(value);
+	else if (strcmp(key, "srckey") == 0)
+		h->sport = (uint16_t)strtoul(value, NULL, 0);
+	else if (strcmp(key, "dstkey") == 0)
+		h->dport = (uint16_t)strtoul(value, NULL, 0);
 	else if (strcmp(key, "type") == 0)
 		h->dport |= (uint16_t)(atoi(value) << 8);
 	else if (strcmp(key, "code") == 0)

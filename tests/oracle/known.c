@@ -88,7 +88,7 @@ shows(unsigned which, char *why, size_t size)
 	if (known_differences[row].name && !known_differences[row].is)
 		return matches(&kernel_side) == 0 && matches(&our_side) == 1;
 	snprintf(why, size, "kernel sends %u packets, ours %u", kernel.n, ours.n);
-	return known_differences[row].name && !outputs_equal(&kernel, &ours) && known_differences[row].is(&f, &kernel, &ours);
+	return known_differences[row].name && !outputs_equal(&f, &kernel, &ours) && known_differences[row].is(&f, &kernel, &ours);
 }
 
 static bool

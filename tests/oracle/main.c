@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * oracle --seed N --rulesets N --packets N --seconds S [--variant legacy|nft] [--only NAME,...] [--keep-going] [--no-minimise] [--replay N]
+ * oracle --nat ...: all rulesets have a nat table; with --faults the planted faults are those of translation
  * oracle --known: shows the differences that stay, each by a case of its own
  * oracle --super: super-packets through both
  * oracle --faults: plants one fault after another, and says after how many rulesets each is found
@@ -12,6 +13,7 @@
 #include "tests/oracle/differences.h"
 #include "tests/oracle/faults.h"
 #include "tests/oracle/known.h"
+#include "tests/oracle/nat_draws.h"
 #include "tests/oracle/super.h"
 
 #include <errno.h>
@@ -51,6 +53,7 @@ struct shared {
 	} sorts[SORTS];
 	unsigned n_sorts, n_known;
 	uint64_t known[EXTS_MAX];
+	struct nat_draws draws;
 };
 
 static struct shared *shared;
@@ -128,7 +131,7 @@ measure_rule(const struct counts *counts, unsigned at, bool reachable)
 	shared->stray += !reachable && c->packets > 0;
 	if (options.verbose && reachable && !c->packets)
 		printf("not hit: %u %s %s%s\n", shared->current, r->table, r->text, before && !reached ? " (nothing came)" : "");
-	if (!reachable && c->packets)
+	if (!reachable && c->packets && !kase.rs.nat) /* translated packets take other ways */
 		printf("hit all the same: ruleset %u: %s %s\n", shared->current, r->table, r->text);
 	for (k = 0; k < r->n_exts; k++) {
 		shared->ext[r->exts[k]].rules += reachable;
@@ -258,6 +261,17 @@ count_known(void)
 	shared->n_known = i;
 }
 
+static void
+count_draws(void)
+{
+	shared->draws.bound += nat_draws.bound;
+	shared->draws.moved += nat_draws.moved;
+	shared->draws.told += nat_draws.told;
+	shared->draws.back += nat_draws.back;
+	shared->draws.unseen += nat_draws.unseen;
+	memset(&nat_draws, 0, sizeof(nat_draws));
+}
+
 static int
 batch_child(unsigned first, unsigned end, uint64_t deadline)
 {
@@ -271,6 +285,7 @@ batch_child(unsigned first, unsigned end, uint64_t deadline)
 			return STOP;
 		same = one_ruleset(i);
 		count_known();
+		count_draws();
 		if (!same)
 			return STOP;
 	}
@@ -330,6 +345,13 @@ progress(uint64_t since)
 	fflush(stdout);
 }
 
+/* Of these it is worth a line that they were never true, or never false. */
+static bool
+is_expected(unsigned i)
+{
+	return wanted(ext_name(i)) && !shared->we_refuse[i] && (rulesets_have_nat() || !ext_translates(i));
+}
+
 static void
 summary(void)
 {
@@ -339,9 +361,13 @@ summary(void)
 		(unsigned long long)shared->reachable, (unsigned long long)shared->hit,
 		shared->reachable ? 100.0 * (double)shared->hit / (double)shared->reachable : 0, (unsigned long long)shared->stray);
 	for (i = 0; i < ext_count(); i++)
-		if (options.verbose || (shared->rulesets > 100 && wanted(ext_name(i)) && !shared->we_refuse[i] && (!shared->ext[i].yes || !shared->ext[i].no)))
+		if (options.verbose || (shared->rulesets > 100 && is_expected(i) && (!shared->ext[i].yes || !shared->ext[i].no)))
 			printf("  %-10s in %llu rules, %llu hit, true %llu, false %llu\n", ext_name(i), (unsigned long long)shared->ext[i].rules,
 				(unsigned long long)shared->ext[i].hit, (unsigned long long)shared->ext[i].yes, (unsigned long long)shared->ext[i].no);
+	if (rulesets_have_nat())
+		printf("bindings: %llu, of which %llu moved a port; %llu draws told, %llu of these begun further back, %llu not seen\n",
+			(unsigned long long)shared->draws.bound, (unsigned long long)shared->draws.moved, (unsigned long long)shared->draws.told,
+			(unsigned long long)shared->draws.back, (unsigned long long)shared->draws.unseen);
 	for (i = 0; i < shared->n_known; i++)
 		printf("  known difference %s: %llu times\n", known_differences[i].name, (unsigned long long)shared->known[i]);
 	for (i = 0; i < shared->n_sorts; i++)
@@ -430,7 +456,8 @@ run_faults(void)
 
 static const struct option long_options[] = {{"seed", 1, NULL, 's'}, {"rulesets", 1, NULL, 'r'}, {"packets", 1, NULL, 'p'}, {"seconds", 1, NULL, 't'},
 	{"variant", 1, NULL, 'v'}, {"only", 1, NULL, 'o'}, {"keep-going", 0, NULL, 'k'}, {"no-minimise", 0, NULL, 'n'}, {"replay", 1, NULL, 'y'},
-	{"faults", 0, NULL, 'F'}, {"verbose", 0, NULL, 'V'}, {"plain", 0, NULL, 'P'}, {"slow", 1, NULL, 'S'}, {"known", 0, NULL, 'K'}, {"super", 0, NULL, 'U'}, {0}};
+	{"faults", 0, NULL, 'F'}, {"verbose", 0, NULL, 'V'}, {"plain", 0, NULL, 'P'}, {"slow", 1, NULL, 'S'}, {"known", 0, NULL, 'K'}, {"super", 0, NULL, 'U'},
+	{"nat", 0, NULL, 'N'}, {0}};
 
 static bool
 parse(int argc, char **argv)
@@ -483,6 +510,9 @@ parse(int argc, char **argv)
 			break;
 		case 'K':
 			options.known = true;
+			break;
+		case 'N':
+			rulesets_nat();
 			break;
 		case 'V':
 			options.verbose = true;

@@ -428,6 +428,8 @@ our_counts(struct counts *c)
 
 static const char *const tcp_states[TCP_CT_STATES] = {"NONE", "SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_WAIT",
 	"CLOSE_WAIT", "LAST_ACK", "TIME_WAIT", "CLOSE", "SYN_SENT2"};
+static const char *const sctp_states[] = {"NONE", "CLOSED", "COOKIE_WAIT", "COOKIE_ECHOED", "ESTABLISHED", "SHUTDOWN_SENT", "SHUTDOWN_RECD",
+	"SHUTDOWN_ACK_SENT", "HEARTBEAT_SENT"};
 
 static void
 set_half(struct conn_half *h, const struct conn *c, int dir)
@@ -457,6 +459,8 @@ add_conn(void *arg, uint32_t index, struct conn *c)
 	set_half(&row->half[1], c, CT_DIR_REPLY);
 	if (c->proto == IPPROTO_TCP)
 		snprintf(row->state, sizeof(row->state), "%s", tcp_states[c->tcp.state]);
+	if (c->proto == IPPROTO_SCTP)
+		snprintf(row->state, sizeof(row->state), "%.15s", sctp_states[c->sctp.state]);
 	row->seen_reply = c->status & CT_SEEN_REPLY;
 	row->assured = c->status & CT_ASSURED;
 	row->mark = c->mark;

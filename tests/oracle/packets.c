@@ -47,6 +47,7 @@ packets_next(struct packets *g, struct frame *f)
 	struct draft d;
 	struct iphdr *ip = (struct iphdr *)f->data;
 
+	g->sent = NULL;
 	if (chance(&g->r, 70) && packets_waiting(g, f))
 		return;
 	if (g->n_follow && g->follow.related && chance(&g->r, 70)) {
@@ -60,9 +61,12 @@ packets_next(struct packets *g, struct frame *f)
 		packets_fit(g, &d, f);
 	if (chance(&g->r, 4) && f->len > 60 && g->n_waiting == 0 && !(ntohs(ip->frag_off) & 0x3fff)) {
 		packets_cut(g, f);
+		g->sent = NULL;
 		if (packets_waiting(g, f))
 			return;
 	}
-	if (chance(&g->r, 3))
+	if (chance(&g->r, 3)) {
 		packets_malform(g, f);
+		g->sent = NULL;
+	}
 }

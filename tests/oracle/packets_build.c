@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The bytes of a packet. */
+#include "tests/oracle/l4.h"
 #include "tests/oracle/packets_draft.h"
 
 #include "fabric/base/csum.h"
@@ -10,10 +11,15 @@
 #include <netinet/udp.h>
 #include <string.h>
 
+/* The kernel takes only 8 bits of its length into the sum (nf_ip_checksum_partial() in net/netfilter/utils.c), so longer ones are INVALID there. */
+enum { UDPLITE_PAYLOAD_MAX = 240 };
+
 static uint16_t
 l4_sum(const struct draft *d, const uint8_t *l4, size_t len)
 {
-	uint64_t sum = d->proto == IPPROTO_ICMP ? 0 : csum_pseudo4(d->src, d->dst, d->proto, (uint16_t)len);
+	/* connection tracking takes UDP-Lite's pseudo-header for UDP's (udplite_error() in nf_conntrack_proto_udp.c) */
+	uint8_t proto = d->proto == IPPROTO_UDPLITE && d->id % 4 ? IPPROTO_UDP : d->proto;
+	uint64_t sum = d->proto == IPPROTO_ICMP ? 0 : csum_pseudo4(d->src, d->dst, proto, (uint16_t)len);
 
 	return (uint16_t)~csum_fold(csum_add(sum, l4, len));
 }
@@ -47,6 +53,13 @@ build_l4_header(const struct draft *d, uint8_t *l4)
 	case IPPROTO_ICMP:
 		*(struct icmphdr *)l4 = (struct icmphdr){.type = d->type, .code = d->code, .un.gateway = d->rest};
 		return 8;
+	case IPPROTO_UDPLITE: /* coverage 0: all of it */
+		*(struct udphdr *)l4 = (struct udphdr){.source = htons(d->sport), .dest = htons(d->dport)};
+		return 8;
+	case IPPROTO_SCTP:
+		return build_sctp(l4, d->sport, d->dport, d->seq, d->type, d->ack, d->payload);
+	case IPPROTO_GRE:
+		return build_gre(l4, d->sport & 1, d->dport, d->payload);
 	default:
 		return 0;
 	}
@@ -68,15 +81,19 @@ fill(const struct draft *d, uint8_t *to)
 static void
 set_l4_sum(const struct draft *d, uint8_t *l4, size_t len)
 {
-	size_t at = d->proto == IPPROTO_TCP ? 16 : d->proto == IPPROTO_UDP ? 6 : 2;
+	size_t at = d->proto == IPPROTO_TCP ? 16 : d->proto == IPPROTO_ICMP ? 2 : 6;
 	uint16_t sum;
 
-	if (d->proto != IPPROTO_TCP && d->proto != IPPROTO_UDP && d->proto != IPPROTO_ICMP)
+	if (d->proto == IPPROTO_SCTP)
+		sum_sctp(l4, len);
+	if (d->proto == IPPROTO_SCTP && d->bad_sum)
+		l4[8] ^= 1;
+	if (d->proto != IPPROTO_TCP && d->proto != IPPROTO_UDP && d->proto != IPPROTO_UDPLITE && d->proto != IPPROTO_ICMP)
 		return;
 	if (d->no_sum && d->proto == IPPROTO_UDP)
 		return;
 	sum = l4_sum(d, l4, len);
-	if (sum == 0 && d->proto == IPPROTO_UDP)
+	if (sum == 0 && at == 6)
 		sum = 0xffff;
 	if (d->bad_sum)
 		sum ^= 0x0100;
@@ -84,12 +101,14 @@ set_l4_sum(const struct draft *d, uint8_t *l4, size_t len)
 }
 
 void
-draft_build(const struct draft *d, struct frame *f)
+draft_build(struct draft *d, struct frame *f)
 {
 	struct iphdr *ip = (struct iphdr *)f->data;
 	size_t head = sizeof(*ip) + d->n_ip_options, l4_head, len;
 	uint8_t *l4 = f->data + head;
 
+	if (d->proto == IPPROTO_UDPLITE && d->payload > UDPLITE_PAYLOAD_MAX)
+		d->payload = UDPLITE_PAYLOAD_MAX;
 	l4_head = build_l4_header(d, l4);
 	fill(d, l4 + l4_head);
 	len = head + l4_head + d->payload;

@@ -33,13 +33,16 @@ struct end {
 	uint32_t seq;      /* next to send */
 	uint32_t got;      /* next expected of the other */
 	bool scaled;
+	uint32_t peer;     /* who the other seems to be from here */
+	uint16_t peer_port;
+	uint16_t id;       /* of an echo */
 };
 
 struct flow {
 	uint8_t proto, step;
 	struct end end[2];
-	uint16_t id, seq;          /* of an echo */
-	uint8_t sent[2][QUOTE];    /* last packet of each end */
+	uint16_t seq;              /* of an echo */
+	uint8_t sent[2][QUOTE];    /* last packet of each end, as it arrives at the other when that is known */
 	uint16_t sent_len[2];
 };
 
@@ -55,9 +58,13 @@ struct packets {
 	unsigned n_aims;
 	struct hint follow; /* what the last flow was begun for */
 	unsigned n_follow;  /* packets of it to come at once */
+	struct flow *sent;  /* that the last packet belongs to; NULL: nothing can be learnt of it */
+	unsigned sent_from; /* which end sent it */
+	uint16_t sent_id;
 };
 
-void draft_build(const struct draft *d, struct frame *f);
+/* A payload that its protocol cannot have gets shorter. */
+void draft_build(struct draft *d, struct frame *f);
 /* True when the router has no way for it. */
 bool packet_nowhere(uint32_t dst);
 /* Everything but addresses and layer 4. */
@@ -78,11 +85,14 @@ void packets_fit(struct packets *g, struct draft *d, struct frame *f);
 /* TTL, TOS, length and text. */
 void packets_fit_rest(struct packets *g, struct draft *d, const struct hint *h);
 struct flow *flow_new(struct packets *g, const struct draft *d);
-void flow_remember(struct flow *f, unsigned from, const struct frame *frame);
+/* The flow's end `from` sends the frame, or it arrived like this. */
+void flow_remember(struct packets *g, struct flow *f, unsigned from, const struct frame *frame);
 /* `begun`: a flow may be met in its middle. */
 bool flow_starts(const struct draft *d, bool begun);
 void flow_go_on(struct packets *g, struct draft *d, struct frame *out);
 void flow_error(struct packets *g, struct draft *d, struct frame *out);
+/* For translation: many sources that differ in little go to one destination, so their ports clash and small ranges run out. */
+void packets_crowd(struct packets *g, struct draft *d);
 void packets_cut(struct packets *g, const struct frame *whole);
 /* => false: no fragment waits. */
 bool packets_waiting(struct packets *g, struct frame *f);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Packets that fit a rule. */
+#include "tests/oracle/l4.h"
 #include "tests/oracle/packets_draft.h"
 
 #include <arpa/inet.h>
@@ -30,7 +31,9 @@ fit_addresses(struct packets *g, struct draft *d, const struct hint *h)
 static void
 fit_l4(struct packets *g, struct draft *d, const struct hint *h)
 {
-	d->proto = h->proto ? h->proto : PICK(&g->r, ((const uint8_t[]){6, 6, 17, 17, 1, 1, 99}));
+	static const uint8_t protos[] = {6, 6, 17, 17, 1, 1, 99, 6, 17, 132, 132, 47, 136};
+
+	d->proto = h->proto ? h->proto : protos[rnd(&g->r, g->rs->nat ? sizeof(protos) : 7)];
 	d->sport = h->sport && !chance(&g->r, 15) ? h->sport : draft_port(g);
 	d->dport = h->dport && !chance(&g->r, 15) ? h->dport : draft_port(g);
 	d->seq = (uint32_t)rnd64(&g->r);
@@ -43,6 +46,11 @@ fit_l4(struct packets *g, struct draft *d, const struct hint *h)
 	if (chance(&g->r, 5))
 		d->code++;
 	d->rest = htonl((uint32_t)draft_port(g) << 16 | rnd(&g->r, 4));
+	if (d->proto == IPPROTO_SCTP) {
+		d->type = chance(&g->r, 80) ? SCTP_INIT : (uint8_t)rnd(&g->r, 16);
+		d->ack = d->seq;
+		d->seq = chance(&g->r, 95) ? 0 : d->seq;
+	}
 	if (d->proto != IPPROTO_TCP)
 		return;
 	if (h->mss)
@@ -171,12 +179,13 @@ packets_fit(struct packets *g, struct draft *d, struct frame *f)
 	}
 	if (h->reply && !h->made_here && chance(&g->r, 90))
 		turn_flow(d);
+	packets_crowd(g, d);
 	draft_spoil(g, d);
 	draft_build(d, f);
 	if (!flow_starts(d, h->answered && h->local))
 		return;
 	flow = flow_new(g, d);
-	flow_remember(flow, 0, f);
+	flow_remember(g, flow, 0, f);
 	flow->end[0].got = d->ack;
 	if (h->answered && address_home(d->dst) == -1)
 		flow->step = 2; /* its reset is an answer too */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Flows: what begins one, goes on with it, and is said about it. */
+#include "tests/oracle/l4.h"
 #include "tests/oracle/packets_draft.h"
 
 #include <arpa/inet.h>
-#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <netinet/ip_icmp.h>
 #include <string.h>
 
 struct flow *
@@ -16,17 +18,23 @@ flow_new(struct packets *g, const struct draft *d)
 	g->last = at;
 	memset(f, 0, sizeof(*f));
 	f->proto = d->proto;
-	f->end[0] = (struct end){.iface = d->iface, .addr = d->src, .port = d->sport, .seq = d->seq + 1};
-	f->end[1] = (struct end){.iface = home >= 0 ? (uint8_t)home : 1, .addr = d->dst, .port = d->dport, .seq = (uint32_t)rnd64(&g->r)};
+	f->end[0] = (struct end){.iface = d->iface, .addr = d->src, .port = d->sport, .seq = d->seq + 1, .peer = d->dst, .peer_port = d->dport};
+	f->end[1] = (struct end){.iface = home >= 0 ? (uint8_t)home : 1, .addr = d->dst, .port = d->dport, .seq = (uint32_t)rnd64(&g->r),
+		.peer = d->src, .peer_port = d->sport};
 	f->end[1].got = d->seq + 1;
-	f->id = (uint16_t)(ntohl(d->rest) >> 16);
+	if (d->proto == IPPROTO_SCTP)
+		f->end[0].seq = d->ack;
+	f->end[0].id = f->end[1].id = (uint16_t)(ntohl(d->rest) >> 16);
 	f->seq = (uint16_t)ntohl(d->rest);
 	return f;
 }
 
 void
-flow_remember(struct flow *f, unsigned from, const struct frame *frame)
+flow_remember(struct packets *g, struct flow *f, unsigned from, const struct frame *frame)
 {
+	g->sent = f;
+	g->sent_from = from;
+	g->sent_id = ((const struct iphdr *)frame->data)->id;
 	f->sent_len[from] = frame->len < QUOTE ? frame->len : QUOTE;
 	memcpy(f->sent[from], frame->data, f->sent_len[from]);
 }
@@ -39,9 +47,15 @@ flow_starts(const struct draft *d, bool begun)
 
 	if (d->bad_sum || d->frag_off & 0x1fff || packet_nowhere(d->dst) || packet_nowhere(d->src) || net % 127 == 0 || net >> 4 == 14)
 		return false;
-	if (d->proto == IPPROTO_TCP)
+	switch (d->proto) {
+	case IPPROTO_TCP:
 		return d->flags & SYN || (begun && d->flags == ACK);
-	return d->proto == IPPROTO_UDP || (d->proto == IPPROTO_ICMP && d->type == 8) || d->proto == 99;
+	case IPPROTO_ICMP:
+		return d->type == ICMP_ECHO;
+	case IPPROTO_SCTP:
+		return d->type == SCTP_INIT;
+	}
+	return d->proto == IPPROTO_UDP || d->proto == IPPROTO_UDPLITE || d->proto == IPPROTO_GRE || d->proto == 99;
 }
 
 static unsigned
@@ -98,6 +112,23 @@ tcp_next(struct packets *g, struct flow *f, unsigned from, struct draft *d)
 	}
 }
 
+/* The end's tag is its `seq`; both go through the association's life. */
+static void
+sctp_next(struct packets *g, struct flow *f, unsigned from, struct draft *d)
+{
+	static const uint8_t steps[2][4] = {{SCTP_INIT, SCTP_COOKIE_ECHO, SCTP_DATA, SCTP_SHUTDOWN},
+		{SCTP_INIT_ACK, SCTP_COOKIE_ACK, SCTP_DATA, SCTP_SHUTDOWN_ACK}};
+	static const uint8_t others[] = {SCTP_ABORT, SCTP_SHUTDOWN_COMPLETE, SCTP_HEARTBEAT, SCTP_HEARTBEAT_ACK, SCTP_INIT, SCTP_SHUTDOWN};
+
+	d->type = chance(&g->r, 90) ? steps[from][f->step] : PICK(&g->r, others);
+	d->seq = d->type == SCTP_INIT ? 0 : f->end[!from].seq;
+	d->ack = f->end[from].seq;
+	if (chance(&g->r, 5))
+		d->seq++;
+	if (from == 1 && f->step < 3 && chance(&g->r, f->step == 2 ? 20 : 90))
+		f->step++;
+}
+
 static void
 flow_l4(struct packets *g, struct flow *f, unsigned from, struct draft *d)
 {
@@ -105,9 +136,12 @@ flow_l4(struct packets *g, struct flow *f, unsigned from, struct draft *d)
 	case IPPROTO_TCP:
 		tcp_next(g, f, from, d);
 		break;
+	case IPPROTO_SCTP:
+		sctp_next(g, f, from, d);
+		break;
 	case IPPROTO_ICMP:
 		d->type = from == 0 ? 8 : 0;
-		d->rest = htonl((uint32_t)f->id << 16 | f->seq);
+		d->rest = htonl((uint32_t)f->end[from].id << 16 | f->seq);
 		if (from == 0 && chance(&g->r, 50))
 			f->seq++;
 		break;
@@ -146,16 +180,16 @@ flow_go_on(struct packets *g, struct draft *d, struct frame *out)
 	d->iface = f->end[from].iface;
 	d->proto = f->proto;
 	d->src = f->end[from].addr;
-	d->dst = f->end[!from].addr;
+	d->dst = f->end[from].peer;
 	d->sport = f->end[from].port;
-	d->dport = f->end[!from].port;
+	d->dport = f->end[from].peer_port;
 	flow_l4(g, f, from, d);
 	if (follow && f->proto != IPPROTO_TCP)
 		packets_fit_rest(g, d, &g->follow);
 	if (chance(&g->r, 20))
 		draft_spoil(g, d);
 	draft_build(d, out);
-	flow_remember(f, from, out);
+	flow_remember(g, f, from, out);
 }
 
 void
@@ -175,7 +209,7 @@ flow_error(struct packets *g, struct draft *d, struct frame *out)
 	d->iface = f->end[!from].iface;
 	d->proto = IPPROTO_ICMP;
 	d->src = chance(&g->r, 50) ? f->end[!from].addr : draft_address_at(g, d->iface);
-	d->dst = chance(&g->r, 95) ? f->end[from].addr : draft_address(g);
+	d->dst = chance(&g->r, 95) ? f->end[!from].peer : draft_address(g);
 	d->type = types[i][0];
 	d->code = types[i][1];
 	d->rest = d->type == 3 && d->code == 4 ? htonl(1000) : 0;

@@ -9,12 +9,27 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { BLIND_SHARE = 25, OUTPUT_SHARE = 15 /* of 100 */ };
+
 static unsigned slow_share = 2; /* of 100 rulesets */
+static bool with_nat;
 
 void
 rulesets_slow(unsigned percent)
 {
 	slow_share = percent;
+}
+
+void
+rulesets_nat(void)
+{
+	with_nat = true;
+}
+
+bool
+rulesets_have_nat(void)
+{
+	return with_nat;
 }
 
 static void
@@ -168,7 +183,8 @@ write_target(struct gen *g)
 		return;
 	g->terminal = true;
 	g->rule->returns = what >= 94 && what < 99;
-	gen_say(g, " -j %s", what < 90 ? "ACCEPT" : what < 94 ? "DROP" : what < 99 ? "RETURN" : "QUEUE");
+	gen_say(g, " -j %s", what < 90 || (what < 94 && g->table == TABLE_OF_NAT) ? "ACCEPT" : what < 94 ? "DROP" :
+		what < 99 ? "RETURN" : "QUEUE");
 }
 
 static struct rule *
@@ -260,7 +276,7 @@ write_rule(struct gen *g, bool measured)
 	write_target(g);
 	g->rule->ends = g->terminal;
 	/* what ends the chain for every packet, or nearly, would hide the rest */
-	if (g->terminal && !*g->rule->to && !is_selective(&g->rule->hint) && chance(&g->r, 70))
+	if (g->terminal && !*g->rule->to && g->table != TABLE_OF_NAT && !is_selective(&g->rule->hint) && chance(&g->r, 70))
 		return;
 	if (g->terminal && !*g->rule->to && !g->rule->narrow && !g->proto && g->rule->hint.iface < 0 && g->rule->hint.out < 0 && chance(&g->r, 90))
 		return;
@@ -328,6 +344,8 @@ make_table(struct gen *g, unsigned table, bool measured)
 		if (!c->used)
 			continue;
 		g->hooks = c->hooks & table_hooks[table];
+		if (table == TABLE_OF_NAT && g->hooks == H_OUT && !chance(&g->r, OUTPUT_SHARE))
+			continue; /* connections that begin here are rare */
 		find_way(g, c);
 		max = chance(&g->r, 4) ? 40 : 6;
 		n = rnd(&g->r, max);
@@ -357,50 +375,6 @@ make_pool(struct gen *g)
 		p->ttl[i] = PICK(&g->r, ((uint8_t[]){2, 3, 64, 63, 128, 255, 5, 32}));
 }
 
-/* What the router sends has no mark until a rule of OUTPUT, or of a chain that is perhaps called there, sets one. */
-static bool
-marked_before(const struct ruleset_text *rs, unsigned at)
-{
-	unsigned i;
-
-	for (i = 0; i < rs->n_rules; i++) {
-		const struct rule *r = &rs->rules[i];
-		bool base = strchr("PIFO", r->chain[0]) && r->chain[1] >= 'A';
-
-		if (r->sets_mark && (base ? strcmp(r->chain, "OUTPUT") == 0 && i < at : i < at || strcmp(r->table, rs->rules[at].table) == 0))
-			return true;
-	}
-	return false;
-}
-
-/* Connection tracking puts fragments together before any rule; no mark is without a rule that sets it. */
-static void
-rule_out(struct ruleset_text *rs)
-{
-	static const char *const tracking[] = {"state", "conntrack", "connmark", "CONNMARK", "connbytes", "connlimit", "CT"};
-	bool tracks = false, marks = false, connmarks = false;
-	uint8_t recents = 0;
-	unsigned i, k, n;
-
-	for (i = 0; i < rs->n_rules; i++) {
-		const struct rule *r = &rs->rules[i];
-
-		for (k = 0; k < r->n_exts; k++)
-			for (n = 0; n < sizeof(tracking) / sizeof(*tracking); n++)
-				tracks |= strcmp(ext_name(r->exts[k]), tracking[n]) == 0;
-		marks |= r->sets_mark;
-		connmarks |= r->sets_connmark;
-		recents |= r->recent_adds;
-	}
-	for (i = 0; i < rs->n_rules; i++) {
-		struct rule *r = &rs->rules[i];
-
-		r->impossible |= r->hint.marked && strcmp(r->chain, "OUTPUT") == 0 && !marked_before(rs, i);
-		r->impossible |= (r->hint.later_fragment && tracks) || (r->hint.marked && !marks) || (r->hint.connmarked && !connmarks) ||
-			(r->recent_asks & ~recents);
-	}
-}
-
 void
 ruleset_generate(struct ruleset_text *rs, uint64_t seed, uint64_t serial, bool measured, bool plain)
 {
@@ -411,10 +385,16 @@ ruleset_generate(struct ruleset_text *rs, uint64_t seed, uint64_t serial, bool m
 	rs->serial = serial;
 	make_pool(&g);
 	rs->slow = chance(&g.r, slow_share);
-	for (t = 0; t < TABLES && !plain; t++)
+	rs->nat = with_nat && !plain;
+	rs->blind = rs->nat && chance(&g.r, BLIND_SHARE);
+	if (rs->nat)
+		make_table(&g, TABLE_OF_NAT, measured);
+	for (t = 0; t < TABLE_OF_NAT && !plain; t++)
 		if (chance(&g.r, PICK(&g.r, ((unsigned[]){0, 60, 100})) + (t == 2 ? 60 : 0)))
 			make_table(&g, t, measured);
-	rule_out(rs);
+	if (rs->blind)
+		ruleset_make_blind(rs);
+	ruleset_rule_out(rs);
 }
 
 void

@@ -5,9 +5,10 @@
 #include <stdarg.h>
 #include <string.h>
 
-const char *const table_names[TABLES] = {"raw", "mangle", "filter", "security"};
+const char *const table_names[TABLES] = {"raw", "mangle", "filter", "security", "nat"};
 const char *const hook_names[HOOKS] = {"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"};
-const uint8_t table_hooks[TABLES] = {H_PRE | H_OUT, H_ALL, H_IN | H_FWD | H_OUT, H_IN | H_FWD | H_OUT};
+const uint8_t table_hooks[TABLES] = {H_PRE | H_OUT, H_ALL, H_IN | H_FWD | H_OUT, H_IN | H_FWD | H_OUT,
+	H_PRE | H_IN | H_OUT | H_POST};
 
 void
 gen_say(struct gen *g, const char *format, ...)

@@ -5,9 +5,9 @@
 
 #include "tests/oracle/generate.h"
 
-enum { T_RAW = 1, T_MANGLE = 2, T_FILTER = 4, T_SECURITY = 8, T_ALL = 15 };
+enum { T_RAW = 1, T_MANGLE = 2, T_FILTER = 4, T_SECURITY = 8, T_NAT = 16, T_ALL = 31 };
 enum { H_PRE = 1, H_IN = 2, H_FWD = 4, H_OUT = 8, H_POST = 16, H_ALL = 31 };
-enum { PORTS_PROTO = 255, TABLES = 4, CHAINS_MAX = 12, MARKS_SET = 8, HOOKS = 5, N_MATCHES = 29, N_TARGETS = 13 };
+enum { PORTS_PROTO = 255, TABLES = 5, TABLE_OF_NAT = 4, CHAINS_MAX = 12, MARKS_SET = 8, HOOKS = 5, N_MATCHES = 29, N_TARGETS = 18 };
 
 extern const char *const table_names[TABLES];
 extern const char *const hook_names[HOOKS];
@@ -78,6 +78,12 @@ void gen_never(struct gen *g, bool never);
 bool gen_output(const struct gen *g);
 bool gen_input(const struct gen *g);
 
+/*
+ * Marks rules that nothing can fit among these others: connection tracking puts fragments together before any rule; no mark is without a rule that
+ * sets it.
+ */
+void ruleset_rule_out(struct ruleset_text *rs);
+
 void m_tcp(struct gen *g);
 void m_udp(struct gen *g);
 void m_icmp(struct gen *g);
@@ -120,5 +126,10 @@ void t_dscp(struct gen *g);
 void t_ct(struct gen *g);
 void t_nfqueue(struct gen *g);
 void t_set(struct gen *g);
+void t_snat(struct gen *g);
+void t_dnat(struct gen *g);
+void t_masquerade(struct gen *g);
+void t_redirect(struct gen *g);
+void t_netmap(struct gen *g);
 
 #endif

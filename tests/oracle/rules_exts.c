@@ -28,10 +28,10 @@ const struct ext matches[N_MATCHES] = {
 	{"limit", m_limit, 4, T_ALL, H_ALL, 0},
 	{"hashlimit", m_hashlimit, 4, T_ALL, H_ALL, 0},
 	{"recent", m_recent, 4, T_ALL, H_ALL, 0},
-	{"state", m_state, 6, T_MANGLE | T_FILTER | T_SECURITY, H_ALL, 0},
-	{"conntrack", m_conntrack, 12, T_MANGLE | T_FILTER | T_SECURITY, H_ALL, 0},
+	{"state", m_state, 6, T_MANGLE | T_FILTER | T_SECURITY | T_NAT, H_ALL, 0},
+	{"conntrack", m_conntrack, 12, T_MANGLE | T_FILTER | T_SECURITY | T_NAT, H_ALL, 0},
 	{"connmark", m_connmark, 4, T_ALL, H_ALL, 0},
-	{"connbytes", m_connbytes, 4, T_MANGLE | T_FILTER | T_SECURITY, H_ALL, 0},
+	{"connbytes", m_connbytes, 4, T_MANGLE | T_FILTER | T_SECURITY | T_NAT, H_ALL, 0},
 	{"connlimit", m_connlimit, 60, T_ALL, H_ALL, 0},
 	{"set", m_set, 5, T_ALL, H_ALL, 0},
 };
@@ -50,6 +50,11 @@ const struct ext targets[N_TARGETS] = {
 	{"CT", t_ct, 6, T_RAW, H_ALL, 0},
 	{"NFQUEUE", t_nfqueue, 2, T_ALL, H_ALL, 0},
 	{"SET", t_set, 4, T_ALL, H_ALL, 0},
+	{"SNAT", t_snat, 40, T_NAT, H_POST | H_IN, 0},
+	{"DNAT", t_dnat, 50, T_NAT, H_PRE | H_OUT, 0},
+	{"MASQUERADE", t_masquerade, 25, T_NAT, H_POST, 0},
+	{"REDIRECT", t_redirect, 15, T_NAT, H_PRE | H_OUT, 0},
+	{"NETMAP", t_netmap, 12, T_NAT, H_PRE | H_IN | H_OUT | H_POST, 0},
 };
 
 static bool refused[N_MATCHES + N_TARGETS];
@@ -64,6 +69,12 @@ const char *
 ext_name(unsigned i)
 {
 	return i < N_MATCHES ? matches[i].name : targets[i - N_MATCHES].name;
+}
+
+bool
+ext_translates(unsigned i)
+{
+	return i >= N_MATCHES && targets[i - N_MATCHES].tables == T_NAT;
 }
 
 void

@@ -27,6 +27,9 @@ mentioned(const struct ruleset_text *rs, const uint8_t *keep, const char *table,
 	return false;
 }
 
+/* Connections are tracked as soon as a rule has a target that translates (xt_nat_checkentry()), called or not; the table alone does not do it there. */
+static const char tracked[] = ":tracked - [0:0]\n-A tracked -j SNAT --to-source 192.0.2.1\n";
+
 char *
 ruleset_print(const struct ruleset_text *rs, const uint8_t *keep)
 {
@@ -51,6 +54,8 @@ ruleset_print(const struct ruleset_text *rs, const uint8_t *keep)
 		for (i = 0; i < rs->n_rules; i++)
 			if (strcmp(rs->rules[i].table, table_names[t]) == 0 && (!keep || keep[i]))
 				fprintf(f, "%s\n", rs->rules[i].text);
+		if (any && t == TABLE_OF_NAT)
+			fputs(tracked, f);
 		if (any)
 			fprintf(f, "COMMIT\n");
 	}

@@ -114,3 +114,46 @@ ruleset_reachable(const struct ruleset_text *rs, bool reachable[RULES_MAX])
 		for (h = 0; h < 5; h++)
 			walk_chain(rs, table_names[t], hook_names[h], (struct way){.iface = -1, .out = -1}, reachable);
 }
+
+/* What the router sends has no mark until a rule of OUTPUT, or of a chain that is perhaps called there, sets one. */
+static bool
+marked_before(const struct ruleset_text *rs, unsigned at)
+{
+	unsigned i;
+
+	for (i = 0; i < rs->n_rules; i++) {
+		const struct rule *r = &rs->rules[i];
+		bool base = strchr("PIFO", r->chain[0]) && r->chain[1] >= 'A';
+
+		if (r->sets_mark && (base ? strcmp(r->chain, "OUTPUT") == 0 && i < at : i < at || strcmp(r->table, rs->rules[at].table) == 0))
+			return true;
+	}
+	return false;
+}
+
+void
+ruleset_rule_out(struct ruleset_text *rs)
+{
+	static const char *const tracking[] = {"state", "conntrack", "connmark", "CONNMARK", "connbytes", "connlimit", "CT"};
+	bool tracks = rs->nat, marks = false, connmarks = false;
+	uint8_t recents = 0;
+	unsigned i, k, n;
+
+	for (i = 0; i < rs->n_rules; i++) {
+		const struct rule *r = &rs->rules[i];
+
+		for (k = 0; k < r->n_exts; k++)
+			for (n = 0; n < sizeof(tracking) / sizeof(*tracking); n++)
+				tracks |= strcmp(ext_name(r->exts[k]), tracking[n]) == 0;
+		marks |= r->sets_mark;
+		connmarks |= r->sets_connmark;
+		recents |= r->recent_adds;
+	}
+	for (i = 0; i < rs->n_rules; i++) {
+		struct rule *r = &rs->rules[i];
+
+		r->impossible |= r->hint.marked && strcmp(r->chain, "OUTPUT") == 0 && !marked_before(rs, i);
+		r->impossible |= (r->hint.later_fragment && tracks) || (r->hint.marked && !marks) || (r->hint.connmarked && !connmarks) ||
+			(r->recent_asks & ~recents);
+	}
+}

@@ -172,7 +172,7 @@ state_list(struct gen *g, const char *option, bool more)
 		gen_say(g, " !");
 	g->rule->hint.answered |= not ? mask & 1 : !(mask & ~2u);
 	g->rule->hint.related |= !not && mask == 4;
-	gen_never(g, !not && !(mask & ~0x60u)); /* nothing is translated here */
+	gen_never(g, !not && !(mask & ~0x60u) && !g->rs->nat);
 	gen_say(g, " %s", option);
 	for (i = 0, n = 0; i < 7; i++)
 		if (mask & 1u << i)
