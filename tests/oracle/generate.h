@@ -93,6 +93,7 @@ bool ext_translates(unsigned i);
 void ext_sample(unsigned i, struct ruleset_text *rs);
 /* False: not drawn any more. */
 void ext_allow(unsigned i, bool allowed);
+bool ext_allowed(unsigned i);
 
 /* `measured`: a counting rule stands before each rule that has a match. `plain`: no rules at all. */
 void ruleset_generate(struct ruleset_text *rs, uint64_t seed, uint64_t serial, bool measured, bool plain);

@@ -10,10 +10,9 @@
  * ruleset, and what the kernel keeps (incomplete datagrams) ends with the namespace.
  */
 #include "tests/oracle/compare.h"
-#include "tests/oracle/differences.h"
 #include "tests/oracle/faults.h"
 #include "tests/oracle/known.h"
-#include "tests/oracle/nat_draws.h"
+#include "tests/oracle/statistics.h"
 #include "tests/oracle/super.h"
 
 #include <errno.h>
@@ -25,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCH = 100, SORTS = 400, FAULT_RULESETS = 200 };
+enum { BATCH = 100, FAULT_RULESETS = 200 };
 /* How a batch ends; a sanitizer that stops the process says 1. */
 enum { ALL_RAN = 0, CANNOT = 2, STOP = 3 };
 
@@ -37,26 +36,7 @@ struct options {
 	bool keep_going, minimise, verbose, plain, faults, known, super;
 };
 
-/* Shared by the processes. */
-struct shared {
-	uint64_t rulesets, packets, rules, reachable, hit, stray, refused;
-	uint64_t differ, crashed;
-	unsigned current;
-	struct {
-		uint64_t rules, hit, yes, no;
-	} ext[EXTS_MAX];
-	bool kernel_refuses[EXTS_MAX], we_refuse[EXTS_MAX];
-	char why[EXTS_MAX][600];
-	struct {
-		char sort[240];
-		unsigned n, first;
-	} sorts[SORTS];
-	unsigned n_sorts, n_known;
-	uint64_t known[EXTS_MAX];
-	struct nat_draws draws;
-};
-
-static struct shared *shared;
+static struct statistics *shared;
 static struct options options = {.rulesets = 200, .packets = 500, .seconds = 0, .minimise = true};
 static struct kase kase;
 
@@ -68,24 +48,6 @@ ruleset_seed(unsigned number)
 	return rnd64(&r);
 }
 
-/* => how often differences of this sort came before. */
-static unsigned
-note(const struct difference *d, unsigned number)
-{
-	unsigned i;
-
-	for (i = 0; i < shared->n_sorts; i++)
-		if (strcmp(shared->sorts[i].sort, d->sort) == 0)
-			return shared->sorts[i].n++;
-	if (i == SORTS)
-		return 1;
-	strcpy(shared->sorts[i].sort, d->sort);
-	shared->sorts[i].n = 1;
-	shared->sorts[i].first = number;
-	shared->n_sorts++;
-	return 0;
-}
-
 static void
 report(unsigned number, struct difference *d)
 {
@@ -95,61 +57,6 @@ report(unsigned number, struct difference *d)
 	printf("  %s\n%s", d->sort, d->text);
 	kase_print(&kase, stdout);
 	fflush(stdout);
-}
-
-static const struct count *
-count_of(const struct counts *counts, const struct rule *r, int number)
-{
-	unsigned i;
-
-	for (i = 0; i < counts->n; i++)
-		if (counts->c[i].rule == number && strcmp(counts->c[i].chain, r->chain) == 0 && strcmp(counts->c[i].table, r->table) == 0)
-			return &counts->c[i];
-	return NULL;
-}
-
-/* The counting rule before a rule says how many packets came to it. */
-static void
-measure_rule(const struct counts *counts, unsigned at, bool reachable)
-{
-	const struct rule *r = &kase.rs.rules[at];
-	const struct count *c, *before;
-	uint64_t reached = 0;
-	unsigned k;
-	int n = 1;
-
-	for (k = 0; k < at; k++)
-		n += strcmp(kase.rs.rules[k].table, r->table) == 0 && strcmp(kase.rs.rules[k].chain, r->chain) == 0;
-	c = count_of(counts, r, n);
-	if (!c || r->counter)
-		return;
-	before = at > 0 && kase.rs.rules[at - 1].counter ? count_of(counts, r, n - 1) : NULL;
-	reached = before ? before->packets : 0;
-	shared->rules++;
-	shared->reachable += reachable;
-	shared->hit += reachable && c->packets > 0;
-	shared->stray += !reachable && c->packets > 0;
-	if (options.verbose && reachable && !c->packets)
-		printf("not hit: %u %s %s%s\n", shared->current, r->table, r->text, before && !reached ? " (nothing came)" : "");
-	if (!reachable && c->packets && !kase.rs.nat) /* translated packets take other ways */
-		printf("hit all the same: ruleset %u: %s %s\n", shared->current, r->table, r->text);
-	for (k = 0; k < r->n_exts; k++) {
-		shared->ext[r->exts[k]].rules += reachable;
-		shared->ext[r->exts[k]].hit += reachable && c->packets > 0;
-		shared->ext[r->exts[k]].yes += c->packets;
-		shared->ext[r->exts[k]].no += reached > c->packets ? reached - c->packets : 0;
-	}
-}
-
-static void
-measure(const struct counts *counts)
-{
-	bool reachable[RULES_MAX];
-	unsigned i;
-
-	ruleset_reachable(&kase.rs, reachable);
-	for (i = 0; i < kase.rs.n_rules; i++)
-		measure_rule(counts, i, reachable[i]);
 }
 
 /* => false: stop. */
@@ -172,11 +79,11 @@ one_ruleset(unsigned number)
 	if (options.verbose && same && kase.n_packets == 0)
 		printf("both refuse ruleset %u:\n%s", number, d.text);
 	if (same) {
-		measure(&kase.counts);
+		statistics_rules(shared, &kase, options.verbose);
 		return true;
 	}
 	shared->differ++;
-	if (note(&d, number) == 0 || !options.keep_going)
+	if (statistics_note(shared, &d, number) == 0 || !options.keep_going)
 		report(number, &d);
 	return options.keep_going;
 }
@@ -247,31 +154,6 @@ super_child(void)
 	return super_run() ? 0 : 1;
 }
 
-/* Of all processes: each counts its own from 0. */
-static void
-count_known(void)
-{
-	static uint64_t before[EXTS_MAX];
-	unsigned i;
-
-	for (i = 0; known_differences[i].name; i++) {
-		shared->known[i] += difference_seen(i) - before[i];
-		before[i] = difference_seen(i);
-	}
-	shared->n_known = i;
-}
-
-static void
-count_draws(void)
-{
-	shared->draws.bound += nat_draws.bound;
-	shared->draws.moved += nat_draws.moved;
-	shared->draws.told += nat_draws.told;
-	shared->draws.back += nat_draws.back;
-	shared->draws.unseen += nat_draws.unseen;
-	memset(&nat_draws, 0, sizeof(nat_draws));
-}
-
 static int
 batch_child(unsigned first, unsigned end, uint64_t deadline)
 {
@@ -284,8 +166,7 @@ batch_child(unsigned first, unsigned end, uint64_t deadline)
 		if (deadline && oracle_now() > deadline)
 			return STOP;
 		same = one_ruleset(i);
-		count_known();
-		count_draws();
+		statistics_process(shared);
 		if (!same)
 			return STOP;
 	}
@@ -334,46 +215,6 @@ apply_probe(void)
 	}
 }
 
-static void
-progress(uint64_t since)
-{
-	double s = (double)(oracle_now() - since) / 1e9;
-
-	printf("oracle: %llu rulesets, %llu packets, %llu both refused, %.0f s, %.0f rulesets/s, %llu differ, %llu crashed\n", (unsigned long long)shared->rulesets,
-		(unsigned long long)shared->packets, (unsigned long long)shared->refused, s, (double)shared->rulesets / s, (unsigned long long)shared->differ,
-		(unsigned long long)shared->crashed);
-	fflush(stdout);
-}
-
-/* Of these it is worth a line that they were never true, or never false. */
-static bool
-is_expected(unsigned i)
-{
-	return wanted(ext_name(i)) && !shared->we_refuse[i] && (rulesets_have_nat() || !ext_translates(i));
-}
-
-static void
-summary(void)
-{
-	unsigned i;
-
-	printf("rules: %llu, of which %llu can be reached and %llu were hit (%.1f %%); hit all the same: %llu\n", (unsigned long long)shared->rules,
-		(unsigned long long)shared->reachable, (unsigned long long)shared->hit,
-		shared->reachable ? 100.0 * (double)shared->hit / (double)shared->reachable : 0, (unsigned long long)shared->stray);
-	for (i = 0; i < ext_count(); i++)
-		if (options.verbose || (shared->rulesets > 100 && is_expected(i) && (!shared->ext[i].yes || !shared->ext[i].no)))
-			printf("  %-10s in %llu rules, %llu hit, true %llu, false %llu\n", ext_name(i), (unsigned long long)shared->ext[i].rules,
-				(unsigned long long)shared->ext[i].hit, (unsigned long long)shared->ext[i].yes, (unsigned long long)shared->ext[i].no);
-	if (rulesets_have_nat())
-		printf("bindings: %llu, of which %llu moved a port; %llu draws told, %llu of these begun further back, %llu not seen\n",
-			(unsigned long long)shared->draws.bound, (unsigned long long)shared->draws.moved, (unsigned long long)shared->draws.told,
-			(unsigned long long)shared->draws.back, (unsigned long long)shared->draws.unseen);
-	for (i = 0; i < shared->n_known; i++)
-		printf("  known difference %s: %llu times\n", known_differences[i].name, (unsigned long long)shared->known[i]);
-	for (i = 0; i < shared->n_sorts; i++)
-		printf("  %6u x %s (first: ruleset %u)\n", shared->sorts[i].n, shared->sorts[i].sort, shared->sorts[i].first);
-}
-
 static int
 run_all(void)
 {
@@ -397,12 +238,12 @@ run_all(void)
 		}
 		batch.first = code == ALL_RAN ? batch.end : shared->current + 1;
 		if (oracle_now() - shown > 5000000000ull) {
-			progress(start);
+			statistics_progress(shared, start);
 			shown = oracle_now();
 		}
 	}
-	progress(start);
-	summary();
+	statistics_progress(shared, start);
+	statistics_print(shared, options.verbose);
 	return shared->differ || shared->crashed ? 1 : 0;
 }
 

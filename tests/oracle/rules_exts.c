@@ -83,6 +83,12 @@ ext_allow(unsigned i, bool allowed)
 	refused[i] = !allowed;
 }
 
+bool
+ext_allowed(unsigned i)
+{
+	return !refused[i];
+}
+
 static bool
 fits(const struct gen *g, const struct ext *e, bool is_refused)
 {
