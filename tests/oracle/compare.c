@@ -93,7 +93,9 @@ is_made(const struct frame *in, const struct frame *f)
 
 	if (is_ours(ip->saddr))
 		return true;
-	return rulesets_have_nat() && ip->id != cause->id && (ip->protocol == IPPROTO_ICMP || ip->protocol == IPPROTO_TCP);
+	if (!rulesets_have_nat() || (ip->protocol != IPPROTO_ICMP && ip->protocol != IPPROTO_TCP))
+		return false;
+	return ip->protocol != cause->protocol || ip->id != cause->id; /* the kernel's id may be the cause's by chance */
 }
 
 /* The id of packets that the router makes is its own affair. */
