@@ -54,7 +54,7 @@ is_broadcast(const struct router *r, uint32_t addr)
 static bool
 is_single_host(const struct router *r, const struct pkt *p, uint32_t src)
 {
-	if ((src & htonl(0xff000000)) == 0 || (src & htonl(0xf0000000)) == htonl(0xf0000000) ||
+	if (src == 0 || (src & htonl(0xf0000000)) == htonl(0xf0000000) ||
 		is_broadcast(r, src))
 		return false;
 	return !ip4_is_loopback(src) || !p->in || p->in->kind == IFACE_LOOPBACK;

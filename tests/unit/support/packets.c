@@ -64,13 +64,19 @@ env_copy(struct env *env, const struct pkt *p)
 	struct rte_mbuf *head = NULL, **at = &head;
 
 	for (; m; m = m->next) {
-		*at = segment_new(of(env), m->data_len);
+		/* headers are read as words, so they lie as before */
+		size_t shift = (uintptr_t)rte_pktmbuf_mtod(m, void *) % 4;
+
+		*at = segment_new(of(env), m->data_len + shift);
+		(*at)->data_off = (uint16_t)((*at)->data_off + shift);
+		(*at)->data_len = m->data_len;
 		memcpy(rte_pktmbuf_mtod(*at, void *), rte_pktmbuf_mtod(m, void *), m->data_len);
 		at = &(*at)->next;
 	}
 	head->pkt_len = pkt_len(p);
 	head->nb_segs = pkt_mbuf(p)->nb_segs;
 	*pkt_of(head) = *p;
+	pkt_of(head)->recorder = NULL;
 	return pkt_of(head);
 }
 
